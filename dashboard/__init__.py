@@ -1,0 +1,1 @@
+"""The rating app: thin Streamlit views over the rating store."""

@@ -1,0 +1,1 @@
+"""Objective metrics, one per file."""

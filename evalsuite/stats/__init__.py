@@ -1,0 +1,1 @@
+"""Statistics of ratings: arrays and frames in, frozen results out, no files."""

@@ -1,0 +1,1 @@
+"""Listening tests for people: studies, designs, the rating store."""

@@ -1,0 +1,1 @@
+"""Scales and trial types of listening tests."""

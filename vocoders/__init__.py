@@ -1,0 +1,1 @@
+"""Vocoders: one per file, their layers and checkpoints."""
