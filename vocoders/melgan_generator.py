@@ -1,0 +1,165 @@
+"""The MelGAN generator: a feed-forward network from log-mels to audio.
+
+Kumar et al. 2019, arXiv 1910.06711, figure 1; the details follow the official release
+(descriptinc/melgan-neurips 6488045, mel2wav/modules.py). With the paper's settings the layers
+stand in `Generator.model` at the official positions, so official tensor names fit.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from evalsuite.errors import AudioError
+from vocoders.layers import set_weight, with_weight_norm
+
+__all__ = ["Generator", "GeneratorConfig", "ResidualBlock", "randomise", "require_frames"]
+
+_SLOPE = 0.2
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Architecture of the generator; the defaults are the paper's.
+
+    Parameters
+    ----------
+    base_channels : of the last stage; each earlier stage has twice as many.
+    n_residual_layers : blocks per stage, of dilation 1, 3, 9, ...
+    ratios : up-sampling of each stage; their product is the hop.
+    weight_norm : False is the ablation "w/o Weight Normalization" of the paper's table 2.
+    """
+
+    n_mels: int = 80
+    base_channels: int = 32
+    n_residual_layers: int = 3
+    ratios: tuple[int, ...] = (8, 8, 2, 2)
+    weight_norm: bool = True
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per mel frame."""
+        return math.prod(self.ratios)
+
+
+class ResidualBlock(nn.Module):
+    """Dilated convolution beside a 1x1 shortcut; keeps shape (batch, channels, time)."""
+
+    def __init__(self, channels: int, dilation: int, *, weight_norm: bool) -> None:
+        super().__init__()
+
+        def conv(kernel: int, dilation: int = 1) -> nn.Module:
+            layer = nn.Conv1d(channels, channels, kernel, dilation=dilation)
+            return with_weight_norm(layer, enabled=weight_norm)
+
+        self.block = nn.Sequential(
+            nn.LeakyReLU(_SLOPE),
+            nn.ReflectionPad1d(dilation),
+            conv(3, dilation),
+            nn.LeakyReLU(_SLOPE),
+            conv(1),
+        )
+        self.shortcut = conv(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add both paths."""
+        total: Tensor = self.shortcut(x) + self.block(x)
+        return total
+
+
+class Generator(nn.Module):
+    """Log-mel of shape (batch, n_mels, frames) to audio of shape (batch, 1, hop * frames).
+
+    Parameters
+    ----------
+    config : the architecture.
+    """
+
+    def __init__(self, config: GeneratorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or GeneratorConfig()
+        norm = config.weight_norm
+        channels = config.base_channels * 2 ** len(config.ratios)  # 512
+        layers: list[nn.Module] = [
+            nn.ReflectionPad1d(3),
+            # (batch, 80, frames) -> (batch, 512, frames)
+            with_weight_norm(nn.Conv1d(config.n_mels, channels, 7), enabled=norm),
+        ]
+        for ratio in config.ratios:
+            # (batch, channels, time) -> (batch, channels / 2, ratio * time), also for odd ratios
+            up = nn.ConvTranspose1d(
+                channels,
+                channels // 2,
+                2 * ratio,
+                stride=ratio,
+                padding=ratio // 2 + ratio % 2,
+                output_padding=ratio % 2,
+            )
+            channels //= 2
+            layers += [nn.LeakyReLU(_SLOPE), with_weight_norm(up, enabled=norm)]
+            layers += [
+                ResidualBlock(channels, 3**depth, weight_norm=norm)
+                for depth in range(config.n_residual_layers)
+            ]
+        layers += [
+            nn.LeakyReLU(_SLOPE),
+            nn.ReflectionPad1d(3),
+            # (batch, 32, hop * frames) -> (batch, 1, hop * frames)
+            with_weight_norm(nn.Conv1d(channels, 1, 7), enabled=norm),
+            nn.Tanh(),
+        ]
+        self.model = nn.Sequential(*layers)
+
+    #: The first reflection mirrors three frames, so it needs one more.
+    minimum_frames = 4
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Synthesise.
+
+        Raises
+        ------
+        AudioError for fewer than `minimum_frames` frames.
+        """
+        require_frames(mel.shape[-1])
+        audio: Tensor = self.model(mel)
+        return audio
+
+
+def require_frames(n_frames: int, utterance: str = "") -> None:
+    """Refuse a mel too short for the first reflection, in words.
+
+    Raises
+    ------
+    AudioError naming both counts.
+    """
+    if n_frames >= Generator.minimum_frames:
+        return
+    raise AudioError(
+        f"the mel {f'of {utterance} ' if utterance else ''}has {n_frames} frames",
+        wanted=f"at least {Generator.minimum_frames} frames: MelGAN mirrors three at each end",
+        do="leave the utterance out, or pad it with silence",
+    )
+
+
+def randomise(generator: Generator, seed: int) -> None:
+    """Draw random weights that make clearly audible noise.
+
+    As initialised, the network is almost silent (about 0.003), which would hide an error in a
+    parity test and flatter a loudness measurement.
+    """
+    source = torch.Generator().manual_seed(seed)
+    after_leaky_relu = math.sqrt(2 / (1 + _SLOPE**2))
+    for name, layer in generator.named_modules():
+        if not isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
+            continue
+        gain = after_leaky_relu
+        if name.endswith(("shortcut", "block.4")):
+            gain = math.sqrt(0.5)  # the two paths add up
+        elif layer.in_channels == generator.config.n_mels or layer.out_channels == 1:
+            gain = 0.4  # log-mels are large, and the tanh must not saturate
+        taps = layer.kernel_size[0] / layer.stride[0]
+        scale = gain / math.sqrt(layer.in_channels * taps)
+        set_weight(layer, torch.randn(layer.weight.shape, generator=source) * scale)
+        nn.init.zeros_(cast("Tensor", layer.bias))
