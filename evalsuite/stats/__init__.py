@@ -1,1 +1,4 @@
-"""Statistics of ratings: arrays and frames in, frozen results out, no files."""
+"""Statistics of a listening test, on plain arrays: no files, no tables, no rendering.
+
+`scores` holds the data every method reads, `intervals` the methods by name.
+"""

@@ -1,0 +1,66 @@
+"""Read CSV and parquet files as they come: separators, byte-order mark, decimal comma."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from evalsuite.errors import RatingsError, Unavailable
+
+__all__ = ["DECIMAL_COMMA", "read_frame"]
+
+DECIMAL_COMMA = "decimal_comma"
+"""Key of `DataFrame.attrs`: True if numbers may be written 3,5."""
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read a table with its own column names; values of a CSV stay text.
+
+    Raises
+    ------
+    RatingsError if it is missing or not a table; Unavailable for parquet without pyarrow.
+    """
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".parquet": _read_parquet,
+        ".pq": _read_parquet,
+    }
+    if not path.is_file():
+        raise RatingsError(
+            f"{path} is not a file", wanted="a rating table", do="check the path for typing errors"
+        )
+    try:
+        return readers.get(path.suffix.lower(), _read_csv)(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+        raise RatingsError(
+            f"{path} cannot be read as a table ({error})",
+            wanted="a UTF-8 CSV with one header row, or a parquet file",
+            do="export it again as CSV (UTF-8)",
+        ) from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig") as stream:
+        header = stream.readline()
+    separator = max(",;\t", key=header.count)
+    # As text without NaN handling: a listener may be called "NA", and "x" as a score is reported
+    # with its row instead of failing the reader.
+    frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    frame.attrs[DECIMAL_COMMA] = separator == ";"
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except ImportError as error:
+        raise Unavailable(
+            f"{path} is a parquet file and pyarrow is not installed",
+            wanted="pyarrow, or a CSV file",
+            do='pip install "evalsuite[app]", or export the ratings as CSV',
+        ) from error
+    except ValueError as error:  # pyarrow's own errors are ValueErrors
+        raise RatingsError(
+            f"{path} is not a parquet file ({error})",
+            wanted="a parquet file, or a CSV with the suffix .csv",
+            do="export it again",
+        ) from error

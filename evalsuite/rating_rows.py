@@ -1,0 +1,149 @@
+"""What may be wrong with the rows of a rating table, and what becomes of them."""
+
+from typing import Any, Literal
+
+import pandas as pd
+
+from evalsuite.errors import RatingsError
+
+__all__ = [
+    "IDENTITY",
+    "Duplicates",
+    "as_text",
+    "require_one_scale",
+    "without_bad_rows",
+    "without_duplicates",
+]
+
+Duplicates = Literal["keep_last", "keep_first", "mean", "error"]
+"""What to do with several ratings of one utterance of one system by one listener."""
+
+IDENTITY = ["listener", "system", "utterance"]
+_SHOWN_ROWS = 10
+
+
+def as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Names as stripped text; missing ones become empty. Works by distinct value: fast."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=True)
+    names = pd.Index([str(name).strip() for name in distinct] + [""])
+    return pd.Series(names.take(codes), index=values.index)
+
+
+def require_one_scale(frame: pd.DataFrame, source: str) -> None:
+    """Refuse a table that mixes scales or protocols: their means cannot be compared.
+
+    Raises
+    ------
+    RatingsError naming them.
+    """
+    for name in ("scale", "protocol"):
+        kinds = sorted(set(as_text(frame[name]))) if name in frame else []
+        if len(kinds) > 1:
+            raise RatingsError(
+                f"{source} mixes ratings of {name} {', '.join(map(repr, kinds))}",
+                wanted=f"ratings of one {name}: their means cannot be compared",
+                do=f"split the table by {name}",
+            )
+
+
+def without_bad_rows(
+    frame: pd.DataFrame, scale: tuple[float, float], source: str, *, drop_bad: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows that can be true, with numeric scores, and notes on those left out.
+
+    Parameters
+    ----------
+    frame : `IDENTITY` as text and ``score`` as given, indexed by position.
+    drop_bad : leave bad rows out instead of refusing the table.
+
+    Raises
+    ------
+    RatingsError naming the bad rows, or if no row is usable.
+    """
+    given = frame["score"]
+    scores = pd.to_numeric(given, errors="coerce").astype("float64")
+    low, high = scale
+    faults = {
+        "no listener, system or utterance": (frame[IDENTITY] == "").any(axis=1),
+        "a score that is not a number": scores.isna(),
+        f"a score outside {low:g} to {high:g}": (scores < low) | (scores > high),
+    }
+    frame = frame.assign(score=scores)
+    bad = pd.Series(False, index=frame.index)
+    found = []
+    for fault, where in faults.items():
+        fresh = where & ~bad
+        if fresh.any():
+            found.append(f"{fault}: {_name_rows(given, fresh)}")
+            bad |= where
+    if bad.all():
+        detail = "; ".join(found) or "it has no rows"
+        raise RatingsError(
+            f"{source} holds no usable rating ({detail})",
+            wanted=f"at least one score from {low:g} to {high:g}",
+            do="check the file and the --columns",
+        )
+    if found and not drop_bad:
+        raise RatingsError(
+            f"{source} has impossible rows; {'; '.join(found)}",
+            wanted=f"named listeners, systems and utterances, and scores from {low:g} to {high:g}",
+            do="correct these rows, set --scale, or leave them out with --drop-bad",
+        )
+    dropped = (
+        [f"dropped {int(bad.sum())} of {len(frame)} rows; {'; '.join(found)}"] if found else []
+    )
+    return frame[~bad], dropped
+
+
+def _name_rows(given: "pd.Series[Any]", where: "pd.Series[Any]") -> str:
+    positions = where.to_numpy().nonzero()[0]
+    shown = ", ".join(f"row {row + 2} ({given.iloc[row]!r})" for row in positions[:_SHOWN_ROWS])
+    more = len(positions) - _SHOWN_ROWS
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def without_duplicates(
+    frame: pd.DataFrame, policy: Duplicates, source: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return one row per listener, system and utterance, and a note on the others.
+
+    Raises
+    ------
+    RatingsError naming the first repeat under ``error``.
+    """
+    repeated = frame.duplicated(IDENTITY, keep=False)
+    n_repeated = int(repeated.sum())
+    if n_repeated == 0:
+        return frame, []
+    n_extra = n_repeated - int((~frame[repeated].duplicated(IDENTITY)).sum())
+    if policy == "error":
+        first = frame.index[repeated][0]
+        listener, system, utterance = frame.loc[first, IDENTITY]
+        raise RatingsError(
+            f"{source} rates the same thing twice, {n_extra} times in all; the first is "
+            f"listener {listener!r}, system {system!r}, utterance {utterance!r}",
+            wanted="one rating per listener, system and utterance",
+            do="remove the repeats or choose --duplicates keep_last, keep_first or mean",
+        )
+    ordered = _in_time_order(frame)
+    if policy == "mean":
+        means = ordered.groupby(IDENTITY, sort=False)["score"].transform("mean")
+        ordered = ordered.assign(score=means)
+    keep: Literal["first", "last"] = "first" if policy == "keep_first" else "last"
+    kept = ordered.drop_duplicates(IDENTITY, keep=keep).sort_index()
+    what = {"keep_last": "the last", "keep_first": "the first", "mean": "the mean"}[policy]
+    note = f"{n_extra} repeated ratings (same listener, system and utterance): {what} counts"
+    return kept, [note]
+
+
+def _in_time_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """By time of submission where every row has one, else as in the file."""
+    if "submitted_at" not in frame:
+        return frame
+    times = frame["submitted_at"]
+    if times.dtype == object or pd.api.types.is_string_dtype(times):
+        numbers = pd.to_numeric(times, errors="coerce")
+        times = numbers if numbers.notna().all() else times.replace("", None)
+    if times.isna().any():
+        return frame
+    return frame.assign(submitted_at=times).sort_values("submitted_at", kind="stable")

@@ -1,0 +1,234 @@
+"""Read rating tables and refuse what cannot be true.
+
+*Conventions* One rating a row. Four columns are required (`REQUIRED`), further ones of
+`OPTIONAL` are kept when present. Rows are counted as in the file, the header being row 1.
+
+Bad values are named with their rows and refused, never guessed or skipped in silence; what was
+set aside on request is counted in `Ratings.notes`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+
+from evalsuite.errors import RatingsError, UsageError
+from evalsuite.files import sha256_file, sha256_json
+from evalsuite.rating_files import DECIMAL_COMMA, read_frame
+from evalsuite.rating_rows import (
+    IDENTITY,
+    Duplicates,
+    as_text,
+    require_one_scale,
+    without_bad_rows,
+    without_duplicates,
+)
+
+__all__ = [
+    "OPTIONAL",
+    "REQUIRED",
+    "Duplicates",
+    "Ratings",
+    "parse_columns",
+    "ratings_from_frame",
+    "read_ratings",
+]
+
+REQUIRED = ("listener", "system", "utterance", "score")
+OPTIONAL = (
+    "study", "protocol", "trial", "presentation", "reference", "scale", "role", "shown_at",
+    "submitted_at", "plays", "heard_fraction", "simulated",
+)  # fmt: skip
+
+# What the columns are called elsewhere; only used to word the advice, never to guess.
+_OFTEN_CALLED = {
+    "listener": ("worker", "rater", "subject", "participant", "assessor", "user", "voter"),
+    "system": ("model", "method", "condition", "vocoder", "algorithm"),
+    "utterance": ("stimulus", "sentence", "item", "clip", "sample", "file", "text", "sid"),
+    "score": ("mos", "rating", "vote", "opinion", "answer", "value", "grade"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """A clean rating table and what was done to get it.
+
+    Parameters
+    ----------
+    frame : columns `REQUIRED` (names as text, score as float64), the optional columns that were
+        there, and ``simulated`` (bool). At most one row per listener, system and utterance.
+    source : file or study it came from, for footers.
+    sha256 : of the file's bytes, or of the rows where there is no file.
+    scale : lowest and highest possible score.
+    notes : what was merged, dropped or is worth knowing.
+    """
+
+    frame: pd.DataFrame
+    source: str
+    sha256: str
+    scale: tuple[float, float] = (1.0, 5.0)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_simulated(self) -> int:
+        """Number of ratings no person gave."""
+        return int(self.frame["simulated"].sum())
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Read ``listener=worker,score=mos``: our name = the file's name.
+
+    >>> parse_columns("listener=worker, score=mos")
+    {'listener': 'worker', 'score': 'mos'}
+    >>> parse_columns("")
+    {}
+    """
+    columns: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        ours, equals, theirs = (piece.strip() for piece in part.partition("="))
+        if not (equals and theirs) or ours not in REQUIRED + OPTIONAL:
+            raise UsageError(
+                f"--columns has {part!r}",
+                wanted=f"OURS=THEIRS with OURS one of {', '.join(REQUIRED + OPTIONAL)}",
+                do="write for example --columns listener=worker,score=mos",
+            )
+        columns[ours] = theirs
+    return columns
+
+
+def read_ratings(
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    *,
+    scale: tuple[float, float] = (1.0, 5.0),
+    duplicates: Duplicates = "keep_last",
+    drop_bad: bool = False,
+) -> Ratings:
+    """Read a CSV (comma, semicolon or tab; with or without byte-order mark) or parquet file.
+
+    Parameters
+    ----------
+    columns : our column name -> the file's.
+    scale : lowest and highest possible score; scores between the points are allowed.
+    duplicates : which of several ratings of the same thing by the same listener counts;
+        "last" and "first" go by ``submitted_at`` where that column is complete, else by row.
+    drop_bad : set impossible rows aside and count them instead of refusing the table.
+
+    Raises
+    ------
+    RatingsError for an unreadable or empty file, missing columns, impossible scores, empty names,
+        duplicates under ``error``, or ratings on several scales.
+    Unavailable for parquet without pyarrow.
+    """
+    frame = read_frame(path)
+    return ratings_from_frame(
+        frame,
+        columns,
+        source=path.name,
+        sha256=sha256_file(path),
+        scale=scale,
+        duplicates=duplicates,
+        drop_bad=drop_bad,
+    )
+
+
+def ratings_from_frame(
+    frame: pd.DataFrame,
+    columns: Mapping[str, str] | None = None,
+    *,
+    source: str,
+    sha256: str = "",
+    scale: tuple[float, float] = (1.0, 5.0),
+    duplicates: Duplicates = "keep_last",
+    drop_bad: bool = False,
+) -> Ratings:
+    """Check a frame and bring it into our columns; the parameters are those of `read_ratings`.
+
+    Raises
+    ------
+    RatingsError as `read_ratings`.
+    """
+    if duplicates not in get_args(Duplicates):
+        raise UsageError(
+            f"duplicates={duplicates!r}",
+            wanted=f"one of {', '.join(get_args(Duplicates))}",
+            do="choose one of them",
+        )
+    chosen = _choose_columns(frame, columns or {}, source)
+    require_one_scale(chosen, source)
+    clean, bad_notes = without_bad_rows(chosen, scale, source, drop_bad=drop_bad)
+    single, duplicate_notes = without_duplicates(clean, duplicates, source)
+    notes = [*bad_notes, *duplicate_notes, *_notes(single)]
+    return Ratings(
+        single.reset_index(drop=True), source, sha256 or _hash_rows(single), scale, tuple(notes)
+    )
+
+
+def _choose_columns(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.DataFrame:
+    """Our columns only, under our names; text stripped, score still as given."""
+    found = [str(name).strip() for name in frame.columns]
+    named = {ours: columns.get(ours, ours) for ours in REQUIRED + OPTIONAL}
+    missing = [ours for ours in named if named[ours] not in found and ours in {*REQUIRED, *columns}]
+    if missing:
+        raise RatingsError(
+            f"{source} has the columns {', '.join(found) or '(none)'}; "
+            f"none is {' or '.join(repr(named[ours]) for ours in missing)}",
+            wanted=f"the columns {', '.join(REQUIRED)}, or the names that stand for them",
+            do=f"add --columns {_advice(missing, found)}",
+        )
+    decimal_comma = frame.attrs.get(DECIMAL_COMMA, False)
+    frame = frame.reset_index(drop=True)
+    chosen = pd.DataFrame(
+        {
+            ours: frame.iloc[:, found.index(theirs)]
+            for ours, theirs in named.items()
+            if theirs in found
+        }
+    )
+    for name in IDENTITY:
+        chosen[name] = as_text(chosen[name])
+    if decimal_comma:
+        chosen["score"] = chosen["score"].str.replace(",", ".")
+    chosen["simulated"] = _as_flag(chosen)
+    chosen.attrs = {}
+    return chosen
+
+
+def _advice(missing: Sequence[str], found: Sequence[str]) -> str:
+    """The --columns line to use, with the file's own names where they are recognisable."""
+    parts = []
+    for ours in missing:
+        usual = _OFTEN_CALLED.get(ours, ())
+        guesses = [name for name in found if any(word in name.lower() for word in usual)]
+        parts.append(f"{ours}={guesses[0] if guesses else '<your column>'}")
+    return ",".join(parts)
+
+
+def _as_flag(frame: pd.DataFrame) -> "pd.Series[Any]":
+    if "simulated" not in frame:
+        return pd.Series(False, index=frame.index)
+    return as_text(frame["simulated"]).str.lower().isin({"1", "1.0", "true", "yes"})
+
+
+def _notes(frame: pd.DataFrame) -> list[str]:
+    notes = []
+    n_simulated = int(frame["simulated"].sum())
+    if 0 < n_simulated < len(frame):
+        notes.append(f"{n_simulated} of {len(frame)} ratings are simulated, the others are not")
+    if "role" in frame:
+        open_seats = frame[frame["role"] == "incomplete"]
+        if len(open_seats):
+            listeners = open_seats["listener"].nunique()
+            notes.append(
+                f"{len(open_seats)} ratings by {listeners} listeners who did not finish count too"
+            )
+    if "study" in frame and frame["study"].nunique() > 1:
+        notes.append(f"ratings of {frame['study'].nunique()} studies are pooled")
+    return notes
+
+
+def _hash_rows(frame: pd.DataFrame) -> str:
+    rows = frame[list(REQUIRED)].astype({"score": "float64"})
+    return sha256_json(sorted(rows.itertuples(index=False, name=None)))

@@ -1,0 +1,178 @@
+"""Tables of mean opinion scores: ours, with the published figures beside them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from evalsuite.analysis import Analysis, SystemSummary
+from evalsuite.stats.interval import Interval
+from evalsuite.stats.intervals import INTERVALS
+from evalsuite.tables.names import REFERENCE_NAMES, STANDARD_NAMES, display_name, match_key
+from evalsuite.tables.published import PublishedRow, PublishedTable
+from evalsuite.tables.table import Column, Row, Table, Value
+
+__all__ = ["best_match", "mos_table"]
+
+_NOT_COMPARABLE = (
+    "Published figures come from another test with other listeners: not comparable in significance."
+)
+
+
+def mos_table(
+    analysis: Analysis,
+    *,
+    published: PublishedTable | None = None,
+    names: Mapping[str, str] | None = None,
+    standards: Collection[str] = STANDARD_NAMES,
+    stamps: Sequence[str] = (),
+) -> Table:
+    """Build a table of mean opinion scores.
+
+    Parameters
+    ----------
+    analysis : our results; its rows come first, by mean.
+    published : printed rows to set beside ours; those without a counterpart follow.
+    names : system -> name shown, before the built-in `evalsuite.tables.names.DISPLAY_NAMES`.
+    standards : the recording and anchors: they do not compete and are never emphasised.
+    stamps : what else to stamp the table with; simulated ratings stamp it anyway.
+    """
+    printed = {match_key(row.name): row for row in published.rows} if published else {}
+    best = _best(analysis.systems, standards)
+    rows = []
+    for one in analysis.systems:
+        shown = display_name(one.system, names)
+        counterpart = printed.pop(match_key(shown), None)
+        rows.append(_row(one, shown, counterpart, best=one.system in best))
+    rows.extend(Row({"system": row.name, **_printed_values(row)}) for row in printed.values())
+    return Table(
+        id=f"table{published.number}" if published else "mos",
+        title=_title(published),
+        caption=_caption(analysis, published),
+        columns=_columns(analysis, published),
+        rows=tuple(rows),
+        footer=tuple(_footer(analysis, published)),
+        stamps=tuple(_stamps(analysis, stamps)),
+    )
+
+
+def best_match(
+    systems: Iterable[str],
+    tables: Sequence[PublishedTable],
+    names: Mapping[str, str] | None = None,
+) -> PublishedTable | None:
+    """Return the published table that shares most rows with `systems`, references not counted.
+
+    Of equals the first wins; None if nothing is shared. Which corpus was rated cannot be told
+    from names, so tables with the same systems (3 and 4) need an explicit choice.
+    """
+    ours = {match_key(display_name(name, names)) for name in systems} - set(REFERENCE_NAMES)
+    shared = [len(ours & {match_key(row.name) for row in table.rows}) for table in tables]
+    if not any(shared):
+        return None
+    return tables[shared.index(max(shared))]
+
+
+def _best(systems: Sequence[SystemSummary], standards: Collection[str]) -> set[str]:
+    """The highest mean among systems that compete; ties share it."""
+    candidates = [one for one in systems if one.system not in standards]
+    if len(candidates) < 2:
+        return set()
+    top = max(one.mean for one in candidates)
+    return {one.system for one in candidates if one.mean == top}
+
+
+def _row(one: SystemSummary, shown: str, counterpart: PublishedRow | None, *, best: bool) -> Row:
+    values: dict[str, Value] = {
+        "system": shown,
+        "n": one.n,
+        "listeners": one.listeners,
+        "utterances": one.utterances,
+        "mos": one.mean,
+        "sd": one.sd,
+    }
+    marks = {}
+    for name, interval in one.intervals.items():
+        values |= _interval_values(name, interval)
+        if interval.computed_by != name:
+            marks[f"{name}_half_width"] = f"({interval.computed_by})"
+    values |= {f"count_{point}": count for point, count in one.score_counts.items()}
+    if counterpart:
+        values |= _printed_values(counterpart)
+    return Row(values, best=best, marks=marks)
+
+
+def _interval_values(name: str, interval: Interval) -> dict[str, Value]:
+    return {
+        f"{name}_half_width": interval.half_width,
+        f"{name}_low": interval.low,
+        f"{name}_high": interval.high,
+        f"{name}_computed_by": interval.computed_by,
+    }
+
+
+def _printed_values(row: PublishedRow) -> dict[str, Value]:
+    return {
+        "published_mos": row.values.get("mos"),
+        "published_half_width": row.values.get("ci"),
+        "published_name": row.name,
+    }
+
+
+def _columns(analysis: Analysis, published: PublishedTable | None) -> tuple[Column, ...]:
+    points = analysis.systems[0].score_counts if analysis.systems else {}
+    counts = tuple(f"count_{point}" for point in points)
+    columns = [
+        Column("system", "system"),
+        Column("n", "N"),
+        Column("listeners", "L"),
+        Column("utterances", "U"),
+        Column("mos", "MOS", decimals=2, details=("sd", *counts)),
+    ]
+    for name in analysis.methods:
+        details = (f"{name}_low", f"{name}_high", f"{name}_computed_by")
+        title = INTERVALS[name].title
+        columns.append(
+            Column(f"{name}_half_width", title, decimals=2, half_width=True, details=details)
+        )
+    if published:
+        columns += [
+            Column("published_mos", "published MOS", decimals=2, details=("published_name",)),
+            Column("published_half_width", "published CI", decimals=2, half_width=True),
+        ]
+    return tuple(columns)
+
+
+def _title(published: PublishedTable | None) -> str:
+    if published is None:
+        return "Mean opinion scores"
+    return f"Table {published.number}: {published.title}"
+
+
+def _caption(analysis: Analysis, published: PublishedTable | None) -> str:
+    beside = ", published figures beside ours" if published else ""
+    low, high = analysis.scale
+    return (
+        f"Mean opinion scores ({low:g} to {high:g}) with half widths of "
+        f"{100 * analysis.confidence:g} % intervals{beside}"
+    )
+
+
+def _footer(analysis: Analysis, published: PublishedTable | None) -> list[str]:
+    lines = [
+        f"N, L, U: ratings, listeners and utterances of a row; in all {analysis.n} ratings by "
+        f"{analysis.listeners} listeners of {analysis.utterances} utterances, "
+        f"{len(analysis.systems)} systems."
+    ]
+    for name in analysis.methods:
+        method = INTERVALS[name]
+        lines.append(f"{method.title} ({method.source}) covers {method.scope}.")
+    lines.append("Emphasised: highest mean; the recording and anchors do not compete.")
+    if published:
+        lines.append(f"Published: {published.source}. {_NOT_COMPARABLE}")
+    lines += [f"Note: {note}." for note in analysis.notes]
+    lines += [f"Warning: {warning}." for warning in analysis.warnings]
+    lines.append(f"Input: {analysis.source}, sha256 {analysis.sha256}.")
+    return lines
+
+
+def _stamps(analysis: Analysis, stamps: Sequence[str]) -> list[str]:
+    simulated = [f"SIMULATED LISTENERS: {analysis.n_simulated} of {analysis.n} ratings"]
+    return [*(simulated if analysis.simulated else []), *stamps]

@@ -1,0 +1,123 @@
+"""Figures: what is drawn where, equal bytes, and what must be stamped."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from evalsuite.analysis import Analysis, analyse
+from evalsuite.figures import (
+    ONE_COLUMN_IN,
+    TWO_COLUMNS_IN,
+    counts_figure,
+    figure_bytes,
+    mos_figure,
+    save_figure,
+)
+from evalsuite.ratings import ratings_from_frame
+
+FIGURES = {"mos": mos_figure, "counts": counts_figure}
+
+
+def analysed(*, simulated: bool = False, n_systems: int = 4) -> Analysis:
+    generator = np.random.default_rng(0)
+    rows = [
+        (f"l{listener}", f"system_{system}", f"u{utterance}", generator.integers(1, 6))
+        for listener in range(6)
+        for system in range(n_systems)
+        for utterance in range(5)
+    ]
+    frame = pd.DataFrame(rows, columns=["listener", "system", "utterance", "score"])
+    return analyse(ratings_from_frame(frame.assign(simulated=simulated), source="test"))
+
+
+def texts(figure: Figure) -> str:
+    found = [text.get_text() for axes in figure.axes for text in axes.texts]
+    found += [text.get_text() for text in figure.texts]
+    return " ".join(found + ([figure.get_supxlabel()] if figure.get_supxlabel() else []))
+
+
+def test_every_interval_is_drawn_where_it_is() -> None:
+    analysis = analysed()
+    lines = mos_figure(analysis).axes[0].lines
+    for row, one in enumerate(analysis.systems):
+        drawn = [line for line in lines if list(line.get_ydata()) == [row, row]]
+        ends = sorted(tuple(line.get_xdata()) for line in drawn)
+        expected = sorted((i.low, i.high) for i in one.intervals.values())
+        assert np.array(ends) == pytest.approx(np.array(expected))
+    means = lines[-1].get_xdata()
+    assert list(means) == [one.mean for one in analysis.systems]
+
+
+def test_the_paper_interval_is_thin_and_in_front() -> None:
+    lines = mos_figure(analysed()).axes[0].lines[:-1]
+    widths = [line.get_linewidth() for line in lines]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 2 * widths[-1]
+
+
+def test_the_best_system_is_on_top_and_names_are_shown() -> None:
+    analysis = analysed()
+    axes = mos_figure(analysis, names={analysis.systems[0].system: "The best"}).axes[0]
+    assert axes.get_yticklabels()[0].get_text() == "The best"
+    bottom, top = axes.get_ylim()
+    assert bottom > top
+
+
+def test_shares_add_up_to_all_ratings() -> None:
+    analysis = analysed()
+    patches = counts_figure(analysis).axes[0].patches
+    n = len(analysis.systems)
+    assert len(patches) == 5 * n
+    for row, one in enumerate(analysis.systems):
+        widths = [patches[point * n + row].get_width() for point in range(5)]
+        assert sum(widths) == pytest.approx(100)
+        assert widths == pytest.approx([100 * c / one.n for c in one.score_counts.values()])
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+@pytest.mark.parametrize("width_in", [ONE_COLUMN_IN, TWO_COLUMNS_IN])
+def test_nothing_leaves_the_page(draw, width_in: float) -> None:
+    figure = draw(analysed(n_systems=8), width_in=width_in, names={"system_0": "A very long name"})
+    assert figure.get_size_inches()[0] == width_in
+    figure.draw_without_rendering()
+    page = figure.bbox
+    for axes in figure.axes:
+        inside = axes.get_tightbbox()
+        assert inside.x0 >= page.x0 - 1
+        assert inside.x1 <= page.x1 + 1
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= page.x0 - 1
+    assert legend.x1 <= page.x1 + 1
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_simulated_and_untrained_are_written_on_it(draw) -> None:
+    assert texts(draw(analysed())) == ""
+    marked = draw(analysed(simulated=True), stamps=["UNTRAINED WEIGHTS: melgan"])
+    assert "SIMULATED LISTENERS" in texts(marked)
+    assert "UNTRAINED WEIGHTS: melgan" in texts(marked)
+
+
+@pytest.mark.parametrize("format", ["pdf", "png", "svg"])
+def test_drawn_twice_it_is_the_same_bytes(format: str) -> None:
+    first, second = (figure_bytes(mos_figure(analysed()), format) for _ in range(2))
+    assert first == second
+    assert len(first) > 2000
+
+
+def test_saving_changes_nothing_and_needs_no_window(tmp_path) -> None:
+    figure = mos_figure(analysed())
+    save_figure(figure, tmp_path / "deep" / "mos.pdf")
+    assert (tmp_path / "deep" / "mos.pdf").read_bytes() == figure_bytes(figure, "pdf")
+    assert b"CreationDate" not in figure_bytes(figure, "pdf")
+
+
+def test_an_undefined_interval_leaves_only_the_mean() -> None:
+    frame = pd.DataFrame({"listener": ["a"], "system": "m", "utterance": "u", "score": [3]})
+    analysis = analyse(ratings_from_frame(frame, source="test"))
+    lines = mos_figure(analysis).axes[0].lines
+    assert all(math.isnan(end) for line in lines[:-1] for end in line.get_xdata())
+    assert list(lines[-1].get_xdata()) == [3.0]
