@@ -25,7 +25,7 @@ def read_until_link(process: subprocess.Popen[str]) -> tuple[str, float]:
     for line in process.stdout:
         print("  |", line, end="", flush=True)
         started = started or (time.monotonic() if "evalsuite demo" in line else 0.0)
-        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        found = re.search(r"http://localhost:\d+", line)
         if found:
             return found.group(), started
     raise SystemExit(f"the demo ended with {process.wait()} before it printed a link")

@@ -13,6 +13,18 @@ from typing import Annotated
 import typer
 
 from evalsuite import __version__
+from evalsuite.cli import weights
+from evalsuite.cli.analyze import analyze
+from evalsuite.cli.benchmark import benchmark
+from evalsuite.cli.check import check
+from evalsuite.cli.demo import demo
+from evalsuite.cli.generate import generate
+from evalsuite.cli.metrics import metrics
+from evalsuite.cli.report import report
+from evalsuite.cli.serve import serve
+from evalsuite.cli.study import study_app
+from evalsuite.cli.tables import tables
+from evalsuite.cli.vocoders import vocoders
 from evalsuite.errors import EvalsuiteError
 
 __all__ = ["app", "main"]
@@ -24,6 +36,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+# In the order of the work, which is the order of the help page.
+app.command()(demo)
+app.command()(generate)
+app.command()(check)
+app.command()(metrics)
+app.add_typer(study_app)
+app.command()(serve)
+app.command()(analyze)
+app.command()(benchmark)
+app.command()(tables)
+app.command()(report)
+app.command()(vocoders)
+app.add_typer(weights.app)
 
 
 def _print_version(wanted: bool) -> None:
