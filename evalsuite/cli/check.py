@@ -109,32 +109,32 @@ def _print_levels(console: "Console", report: "GateReport") -> None:
 
 
 def _print_findings(console: "Console", report: "GateReport") -> None:
-    """One line per fault and system: the worst case, and how many there are."""
-    from rich.table import Table
-
+    """One entry per fault and system: the worst case, how many there are, what to do."""
     groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
     for finding in report.findings:
         groups[finding.severity, finding.fault, finding.system].append(finding)
     if not groups:
         return
-    table = Table(title="Findings", title_justify="left", box=None, pad_edge=False)
-    for heading in ("", "fault", "system", "n", "worst", "limit", "where", "what", "to do"):
-        table.add_column(heading, overflow="fold")
+    console.print("Findings")
     for (severity, fault, system), findings in groups.items():
-        worst = max(findings, key=_excess)
-        table.add_row(
-            severity,
-            fault,
-            system,
-            str(len(findings)),
-            _with_unit(worst.measured, worst.unit),
-            _number(worst.limit),
-            worst.utterance,
-            worst.detail,
-            worst.do,
+        console.print(
+            _finding_text(severity, fault, system, findings),
             style=_STYLE[severity],
+            markup=False,
+            soft_wrap=True,
         )
-    console.print(table)
+
+
+def _finding_text(severity: str, fault: str, system: str, findings: "list[Finding]") -> str:
+    worst = max(findings, key=_excess)
+    subject = f"{severity:8}{fault}" + (f", {system}" if system else "")
+    if severity == "note":  # corrected already, or only to be known
+        return f"{subject}: {worst.detail}"
+    where = f" at {worst.utterance}" if worst.utterance else ""
+    value = _with_unit(worst.measured, worst.unit) or "found"
+    limit = f" (limit {_number(worst.limit)})" if _number(worst.limit) else ""
+    text = f"{subject}: {len(findings)}x, worst {value}{limit}{where}: {worst.detail}"
+    return f"{text}\n{'':8}to do: {worst.do}"
 
 
 def _excess(finding: "Finding") -> float:

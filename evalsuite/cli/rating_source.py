@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalsuite.errors import UsageError
+from evalsuite.errors import RatingsError, UsageError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -79,6 +79,12 @@ def load_ratings(
             drop_bad=drop_bad,
         )
     study, frame = _study_ratings(source, database)
+    if frame.empty:
+        raise RatingsError(
+            f"study {study.id} version {study.version} has no ratings yet",
+            wanted="at least one rated trial",
+            do=f"send people the link of evalsuite serve {source}; see evalsuite study status",
+        )
     scores = sorted(study.scale.labels)
     return ratings_from_frame(
         frame,

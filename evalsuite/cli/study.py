@@ -239,6 +239,25 @@ def release(study: StudyFile, database: DatabaseUrl = None) -> None:
 
 
 @study_app.command()
+def withdraw(
+    study: StudyFile,
+    code: Annotated[str, typer.Option(help="What follows ?seat= in the listener's link.")],
+    database: DatabaseUrl = None,
+) -> None:
+    """Honour a listener's wish: their ratings are exported no more, their seat is dealt again."""
+    with _published(study, database) as (store, _, _):
+        seat = store.seat_by_code(code)
+        if seat is None:
+            raise UsageError(
+                f"no seat has the code {code!r}",
+                wanted="the code in the listener's own link",
+                do="copy what follows ?seat= in the address of their page",
+            )
+        store.withdraw(seat.seat_id)
+    typer.echo(f"withdrawn: {seat.listener}, {seat.n_rated} ratings leave every export", err=True)
+
+
+@study_app.command()
 def export(
     study: StudyFile,
     output: Annotated[Path, typer.Option("--output", "-o", help="CSV or parquet file to write.")],

@@ -17,6 +17,14 @@ from listening_site import Site, make_study, serving
 CHROMIUM = os.environ.get("EVALSUITE_CHROMIUM", "/usr/bin/chromium")
 
 
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Streamlit's AppTest leaves its script as ``__main__``, which spawned processes would run."""
+    kept = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = kept
+
+
 @pytest.fixture
 def study_file(tmp_path: Path) -> Path:
     """A published study of 4 listeners × 3 trials of half a second."""
