@@ -31,6 +31,18 @@ def read_until_link(process: subprocess.Popen[str]) -> tuple[str, float]:
     raise SystemExit(f"the demo ended with {process.wait()} before it printed a link")
 
 
+def wait_until_ready(url: str) -> None:
+    """Ask until the server answers: it prints the link just before it listens."""
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit(f"{url} did not answer")
+
+
 def main(folder: Path, command: str) -> None:
     """Run it; leave with a message if anything is missing."""
     process = subprocess.Popen(
@@ -43,8 +55,7 @@ def main(folder: Path, command: str) -> None:
         link, started = read_until_link(process)
         if started:
             print(f"the chain took {time.monotonic() - started:.0f} s")
-        with urllib.request.urlopen(f"{link}/readyz", timeout=30) as answer:
-            assert answer.status == 200, answer.status
+        wait_until_ready(f"{link}/readyz")
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)

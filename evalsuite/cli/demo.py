@@ -33,6 +33,9 @@ def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the rating app.")] = 8501,
 ) -> None:
     """Run everything once: recordings, samples, listening test, tables, report, rating app."""
+    from evalsuite.threads import pin_threads
+
+    pin_threads()  # before anything imports numpy: the same bytes for any number of processes
     started = time.monotonic()
     typer.echo(f"evalsuite demo: synthetic speech and simulated listeners, all in {folder}/")
     if serve:
