@@ -4,7 +4,7 @@ import sys
 import zipfile
 
 WANTED = {"evalsuite", "vocoders", "tests_mos", "dashboard"}
-DATA = (".yaml", ".js", ".css", ".html", "py.typed")
+DATA = (".yaml", ".js", ".css", ".html.jinja", "py.typed")
 
 
 def main(wheel: str) -> None:
