@@ -7,25 +7,15 @@ come from audio. Nothing that these listeners say is evidence about a system.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+
+from evalsuite.stats.simulate import Effects
 
 __all__ = ["Effects", "SimulatedPanel", "made_up_means"]
 
 _BEST, _WORST = 4.5, 1.6
 _REFERENCES = ("original", "reference")
-
-
-@dataclass(frozen=True)
-class Effects:
-    """Standard deviations, in points of the scale."""
-
-    listener: float = 0.5
-    utterance: float = 0.3
-    listener_system: float = 0.25
-    utterance_system: float = 0.20
-    noise: float = 0.7
 
 
 def made_up_means(systems: Sequence[str]) -> dict[str, float]:

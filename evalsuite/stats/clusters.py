@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evalsuite.stats.scores import Codes
 
-__all__ = ["ClusterVariance", "two_way_variance"]
+__all__ = ["ClusterVariance", "combine", "two_way_variance"]
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,34 @@ def two_way_variance(
     """
     by_listener, n_listeners = _one_way(influence, listeners)
     by_utterance, n_utterances = _one_way(influence, utterances)
-    n = len(influence)
-    independent = n / (n - 1) * float(influence @ influence)
+    squares = float(influence @ influence)
+    return combine(by_listener, n_listeners, by_utterance, n_utterances, squares, len(influence))
+
+
+def combine(
+    by_listener: float,
+    n_listeners: int,
+    by_utterance: float,
+    n_utterances: int,
+    squares: float,
+    n: int,
+) -> ClusterVariance:
+    """Put the parts together.
+
+    Parameters
+    ----------
+    by_listener, by_utterance, squares : sums of squares of the influence: of its sum in each
+        listener, of its sum in each utterance, of each rating.
+    n_listeners, n_utterances, n : numbers of listeners, utterances and ratings; at least 2 each.
+    """
+    v_listener = n_listeners / (n_listeners - 1) * by_listener
+    v_utterance = n_utterances / (n_utterances - 1) * by_utterance
+    independent = n / (n - 1) * squares
     # The difference can fall below either part (even below zero) in small samples.
-    total = max(by_listener + by_utterance - independent, by_listener, by_utterance)
-    return ClusterVariance(total, by_listener, by_utterance, independent, n_listeners, n_utterances)
+    total = max(v_listener + v_utterance - independent, v_listener, v_utterance)
+    return ClusterVariance(total, v_listener, v_utterance, independent, n_listeners, n_utterances)
 
 
 def _one_way(influence: NDArray[np.float64], groups: Codes) -> tuple[float, int]:
     sums = np.bincount(groups, weights=influence)
-    n_groups = int(np.count_nonzero(np.bincount(groups)))
-    return n_groups / (n_groups - 1) * float(sums @ sums), n_groups
+    return float(sums @ sums), int(np.count_nonzero(np.bincount(groups)))

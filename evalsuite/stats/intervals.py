@@ -10,14 +10,22 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from evalsuite.errors import UnknownName
-from evalsuite.stats.interval import Interval, IntervalMethod, IntervalOptions, per_system
-from evalsuite.stats.mean_intervals import (
+from evalsuite.stats.bootstrap import bootstrap_interval, listener_bootstrap_interval
+from evalsuite.stats.bounded import hoeffding_interval, wilson_interval
+from evalsuite.stats.components import moments_interval
+from evalsuite.stats.crowdmos import crowdmos_interval, crowdmos_pypi_interval
+from evalsuite.stats.interval import (
     NEW_LISTENERS_AND_SENTENCES,
     THESE_RATINGS,
-    cluster2_interval,
-    paper_interval,
-    t_interval,
+    THESE_SENTENCES,
+    Interval,
+    IntervalFunction,
+    IntervalMethod,
+    IntervalOptions,
+    per_system,
 )
+from evalsuite.stats.mean_intervals import cluster2_interval, paper_interval, t_interval
+from evalsuite.stats.mixed_model import lmm_intervals
 from evalsuite.stats.scores import ScoreTable
 
 __all__ = ["DEFAULT_METHODS", "INTERVALS", "interval_method", "intervals"]
@@ -25,33 +33,63 @@ __all__ = ["DEFAULT_METHODS", "INTERVALS", "interval_method", "intervals"]
 DEFAULT_METHODS = ("paper", "cluster2")
 """What every table shows: the paper's figure to compare with, and the one to believe."""
 
+_COVERS = {
+    THESE_RATINGS: "these ratings only",
+    THESE_SENTENCES: "new listeners, these sentences",
+    NEW_LISTENERS_AND_SENTENCES: "new listeners and sentences",
+}
+
+
+def _method(name: str, scope: str, source: str, compute: IntervalFunction) -> IntervalMethod:
+    return IntervalMethod(name, f"{name} CI", _COVERS[scope], scope, source, compute)
+
+
 INTERVALS: dict[str, IntervalMethod] = {
     method.name: method
     for method in (
-        IntervalMethod(
-            "paper",
-            "paper CI",
-            "these ratings only",
-            THESE_RATINGS,
-            "Kumar et al. 2019, appendix B",
-            per_system(paper_interval),
+        _method(
+            "paper", THESE_RATINGS, "Kumar et al. 2019, appendix B", per_system(paper_interval)
         ),
-        IntervalMethod(
-            "t",
-            "t CI",
-            "these ratings only",
-            THESE_RATINGS,
-            "ITU-T P.1401, 7.4",
-            per_system(t_interval),
-        ),
-        IntervalMethod(
+        _method("t", THESE_RATINGS, "ITU-T P.1401, 7.4", per_system(t_interval)),
+        _method(
             "cluster2",
-            "cluster2 CI",
-            "new listeners and sentences",
             NEW_LISTENERS_AND_SENTENCES,
             "Cameron, Gelbach and Miller 2011",
             per_system(cluster2_interval),
         ),
+        _method(
+            "crowdmos",
+            NEW_LISTENERS_AND_SENTENCES,
+            "Ribeiro et al. 2011, variances unbiased",
+            per_system(crowdmos_interval),
+        ),
+        _method(
+            "crowdmos_pypi",
+            NEW_LISTENERS_AND_SENTENCES,
+            "mean-opinion-score 0.0.2, with its faults",
+            per_system(crowdmos_pypi_interval),
+        ),
+        _method(
+            "moments",
+            NEW_LISTENERS_AND_SENTENCES,
+            "Gao and Owen 2017",
+            per_system(moments_interval),
+        ),
+        _method(
+            "bootstrap",
+            NEW_LISTENERS_AND_SENTENCES,
+            "Owen 2007, pigeonhole, percentile",
+            per_system(bootstrap_interval),
+        ),
+        _method(
+            "bootstrap_listeners",
+            THESE_SENTENCES,
+            "Efron 1979, percentile",
+            per_system(listener_bootstrap_interval),
+        ),
+        _method("lmm", NEW_LISTENERS_AND_SENTENCES, "Bates et al. 2015, REML", lmm_intervals),
+        _method("wilson", THESE_RATINGS, "Wilson 1927", per_system(wilson_interval)),
+        _method("hoeffding", THESE_RATINGS, "Hoeffding 1963", per_system(hoeffding_interval)),
     )
 }
 

@@ -6,60 +6,20 @@ from dataclasses import replace
 from scipy.special import ndtri, stdtrit
 
 from evalsuite.stats.clusters import two_way_variance
-from evalsuite.stats.interval import Interval, IntervalOptions
+from evalsuite.stats.interval import (
+    NEW_LISTENERS_AND_SENTENCES,
+    THESE_RATINGS,
+    Interval,
+    IntervalOptions,
+    defined,
+    undefined,
+)
 from evalsuite.stats.scores import SystemScores
 
-__all__ = [
-    "NEW_LISTENERS_AND_SENTENCES",
-    "THESE_RATINGS",
-    "cluster2_interval",
-    "paper_interval",
-    "t_interval",
-]
+__all__ = ["cluster2_interval", "paper_interval", "t_interval"]
 
 # The paper writes 1.96; the normal quantile 1.959964 differs in the fifth digit.
 _PAPER_QUANTILE = 1.96
-
-THESE_RATINGS = (
-    "these ratings only, as if independent: neither new listeners nor new sentences are covered"
-)
-NEW_LISTENERS_AND_SENTENCES = "new listeners and new sentences like those of the test"
-
-
-def _interval(
-    method: str,
-    scope: str,
-    scores: SystemScores,
-    options: IntervalOptions,
-    standard_error: float,
-    quantile: float,
-    df: float,
-) -> Interval:
-    warnings: tuple[str, ...] = ()
-    if scores.constant:
-        standard_error = 0.0  # exactly, whatever rounding left of the residuals
-        warnings = (
-            f"{scores.system}: all {scores.n} scores are equal, so the interval has no width",
-        )
-    return Interval(
-        method,
-        scores.mean,
-        quantile * standard_error,
-        df,
-        options.confidence,
-        scope,
-        computed_by=method,
-        warnings=warnings,
-    )
-
-
-def _undefined(
-    method: str, scope: str, scores: SystemScores, options: IntervalOptions, reason: str
-) -> Interval:
-    nan = float("nan")
-    return Interval(
-        method, scores.mean, nan, nan, options.confidence, scope, computed_by=method, reason=reason
-    )
 
 
 def paper_interval(scores: SystemScores, options: IntervalOptions) -> Interval:
@@ -68,25 +28,28 @@ def paper_interval(scores: SystemScores, options: IntervalOptions) -> Interval:
     At 95 % the factor is 1.96 as written; at another confidence it is the normal quantile.
     """
     if scores.n <= options.paper_ddof or scores.n < 2:
-        return _undefined("paper", THESE_RATINGS, scores, options, "one rating has no spread")
+        return undefined("paper", THESE_RATINGS, scores, options, "one rating has no spread")
     quantile = float(ndtri(0.5 + options.confidence / 2))
     if options.confidence == 0.95:
         quantile = _PAPER_QUANTILE
     spread = float(scores.scores.std(ddof=options.paper_ddof))
-    return _interval(
-        "paper", THESE_RATINGS, scores, options, spread / math.sqrt(scores.n), quantile, math.inf
-    )
+    error = spread / math.sqrt(scores.n)
+    return defined(
+        "paper", THESE_RATINGS, scores, options,
+        standard_error=error, quantile=quantile, df=math.inf,
+    )  # fmt: skip
 
 
 def t_interval(scores: SystemScores, options: IntervalOptions) -> Interval:
     """``mean ± t(N - 1) s / sqrt(N)``: ITU-T P.1401, 7.4."""
     if scores.n < 2:
-        return _undefined("t", THESE_RATINGS, scores, options, "one rating has no spread")
+        return undefined("t", THESE_RATINGS, scores, options, "one rating has no spread")
     df = scores.n - 1
     quantile = float(stdtrit(df, 0.5 + options.confidence / 2))
     spread = float(scores.scores.std(ddof=1))
-    return _interval(
-        "t", THESE_RATINGS, scores, options, spread / math.sqrt(scores.n), quantile, df
+    error = spread / math.sqrt(scores.n)
+    return defined(
+        "t", THESE_RATINGS, scores, options, standard_error=error, quantile=quantile, df=df
     )
 
 
@@ -102,14 +65,14 @@ def cluster2_interval(scores: SystemScores, options: IntervalOptions) -> Interva
     influence = (scores.scores - scores.mean) / scores.n
     variance = two_way_variance(influence, scores.listeners, scores.utterances)
     quantile = float(stdtrit(variance.df, 0.5 + options.confidence / 2))
-    return _interval(
+    return defined(
         "cluster2",
         NEW_LISTENERS_AND_SENTENCES,
         scores,
         options,
-        math.sqrt(variance.total),
-        quantile,
-        variance.df,
+        standard_error=math.sqrt(variance.total),
+        quantile=quantile,
+        df=variance.df,
     )
 
 

@@ -1,0 +1,200 @@
+"""Ordinal check: do the systems stand in the same order if scores are ranks, not numbers?
+
+A mean treats the step from Bad to Poor like the step from Good to Excellent. The proportional
+odds model (McCullagh 1980, "Regression models for ordinal data", J. R. Stat. Soc. B 42) does not:
+``P(score <= k) = logistic(threshold_k - ability of the system)``. Its errors are made robust
+against shared listeners and utterances by the same two-way clusters as the default comparison
+(Cameron, Gelbach and Miller 2011, section 2.3 on estimators from score contributions).
+
+A mixed model with random listeners would estimate abilities for one listener instead of the
+average over listeners; its abilities are larger by a common factor, its order the same.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+from scipy.special import expit, logit, stdtr, stdtrit
+
+from evalsuite.stats.clusters import combine
+from evalsuite.stats.comparison import Comparison, Pair
+from evalsuite.stats.scores import ScoreTable
+
+__all__ = ["OrdinalModel", "fit_ordinal", "ordinal_contrasts"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class OrdinalModel:
+    """A fitted proportional odds model.
+
+    Parameters
+    ----------
+    levels : the distinct scores, ascending.
+    thresholds : float64, shape (levels - 1,).
+    abilities : float64, shape (systems,); the first system's is 0 by definition.
+    log_likelihood : at the optimum.
+    influence : float64, shape (ratings, systems): each rating's share in the error of the
+        abilities; rows in the order of the table's systems.
+    """
+
+    levels: Array
+    thresholds: Array
+    abilities: Array
+    log_likelihood: float
+    influence: Array
+
+
+def fit_ordinal(table: ScoreTable) -> OrdinalModel | None:
+    """Fit by maximum likelihood; None if fewer than two scores occur or a system is separated.
+
+    A system that was only given the best (or only the worst) score has no finite ability.
+    Ratings of the same system and score share a term, so the cost does not grow with their number.
+    """
+    scores = np.concatenate([one.scores for one in table.systems])
+    levels, codes = np.unique(scores, return_inverse=True)
+    systems = np.repeat(np.arange(len(table.systems)), [one.n for one in table.systems])
+    n_systems, n_levels = len(table.systems), len(levels)
+    counts = np.zeros((n_systems, n_levels))
+    np.add.at(counts, (systems, codes), 1.0)
+    if n_levels < 2 or _separated(counts):
+        return None
+    start = _start(counts)
+    found = scipy.optimize.minimize(
+        _negative_log_likelihood, start, args=(counts,), jac=True, method="BFGS",
+        options={"gtol": 1e-9 * counts.sum(), "maxiter": 1000},
+    )  # fmt: skip
+    parameters = _polish(found.x, counts)
+    gradients = _cell_gradients(parameters, n_systems, n_levels)
+    hessian = _hessian(parameters, counts)
+    per_rating = gradients[systems, codes] @ np.linalg.pinv(hessian)
+    influence = np.zeros((len(scores), n_systems))
+    influence[:, 1:] = per_rating[:, n_levels - 1 :]
+    return OrdinalModel(
+        levels,
+        parameters[: n_levels - 1],
+        np.concatenate([[0.0], parameters[n_levels - 1 :]]),
+        -float(_negative_log_likelihood(parameters, counts)[0]),
+        influence,
+    )
+
+
+def ordinal_contrasts(
+    table: ScoreTable, pairs: Sequence[Pair], confidence: float
+) -> list[Comparison]:
+    """Compare abilities, in log odds, with two-way cluster-robust errors and t(min(L, U) - 1)."""
+    model = fit_ordinal(table)
+    return [_contrast(table, model, pair, confidence) for pair in pairs]
+
+
+def _contrast(
+    table: ScoreTable, model: OrdinalModel | None, pair: Pair, confidence: float
+) -> Comparison:
+    a, b = (table.systems[row] for row in pair)
+    listeners = np.concatenate([one.listeners for one in table.systems])
+    utterances = np.concatenate([one.utterances for one in table.systems])
+    n_listeners, n_utterances = len(table.listeners), len(table.utterances)
+    n_units = min(n_listeners, n_utterances)
+    nan = math.nan
+    if model is None or n_units < 2:
+        reason = (
+            "a system has no finite ability: all its scores are the best or the worst"
+            if model is None
+            else "one listener or one utterance: no spread between them"
+        )
+        return Comparison(a.system, b.system, nan, nan, nan, nan, "ordinal", n_units, reason=reason)
+    influence = model.influence[:, pair[0]] - model.influence[:, pair[1]]
+    by_listener = np.bincount(listeners, influence)
+    by_utterance = np.bincount(utterances, influence)
+    variance = combine(
+        float(by_listener @ by_listener), n_listeners,
+        float(by_utterance @ by_utterance), n_utterances,
+        float(influence @ influence), len(influence),
+    )  # fmt: skip
+    difference = float(model.abilities[pair[0]] - model.abilities[pair[1]])
+    error = math.sqrt(variance.total)
+    p = 2 * float(stdtr(variance.df, -abs(difference) / error))
+    half_width = float(stdtrit(variance.df, 0.5 + confidence / 2)) * error
+    return Comparison(
+        a.system, b.system, difference, half_width, variance.df, p, "ordinal", n_units
+    )
+
+
+def _separated(counts: Array) -> bool:
+    """Whether a system has scores at one end only, so that no finite ability is best."""
+    used = counts > 0
+    only_lowest = used[:, 0] & ~used[:, 1:].any(axis=1)
+    only_highest = used[:, -1] & ~used[:, :-1].any(axis=1)
+    return bool((only_lowest | only_highest).any())
+
+
+def _start(counts: Array) -> Array:
+    """Thresholds that give the pooled shares, and equal abilities."""
+    shares = np.cumsum(counts.sum(axis=0))[:-1] / counts.sum()
+    return np.concatenate([logit(shares), np.zeros(len(counts) - 1)])
+
+
+def _edges(parameters: Array, n_systems: int, n_levels: int) -> Array:
+    """Edges of the levels for each system, shape (systems, levels + 1), infinite at the ends."""
+    thresholds = parameters[: n_levels - 1]
+    abilities = np.concatenate([[0.0], parameters[n_levels - 1 :]])
+    edges = np.full((n_systems, n_levels + 1), np.inf)
+    edges[:, 0] = -np.inf
+    edges[:, 1:-1] = thresholds[None, :] - abilities[:, None]
+    return edges
+
+
+def _cell_gradients(parameters: Array, n_systems: int, n_levels: int) -> Array:
+    """Gradient of log P(level | system), shape (systems, levels, parameters)."""
+    cumulative = expit(_edges(parameters, n_systems, n_levels))
+    density = cumulative * (1 - cumulative)
+    probability = np.maximum(np.diff(cumulative, axis=1), 1e-300)
+    gradients = np.zeros((n_systems, n_levels, len(parameters)))
+    for level in range(n_levels):
+        if level < n_levels - 1:
+            gradients[:, level, level] += density[:, level + 1] / probability[:, level]
+        if level > 0:
+            gradients[:, level, level - 1] -= density[:, level] / probability[:, level]
+    slope = -(density[:, 1:] - density[:, :-1]) / probability
+    for system in range(1, n_systems):
+        gradients[system, :, n_levels - 2 + system] = slope[system]
+    return gradients
+
+
+def _negative_log_likelihood(parameters: Array, counts: Array) -> tuple[float, Array]:
+    n_systems, n_levels = counts.shape
+    if (np.diff(parameters[: n_levels - 1]) <= 0).any():
+        return math.inf, np.zeros_like(parameters)
+    probability = np.diff(expit(_edges(parameters, n_systems, n_levels)), axis=1)
+    value = -float((counts * np.log(np.maximum(probability, 1e-300))).sum())
+    gradients = _cell_gradients(parameters, n_systems, n_levels)
+    return value, -np.einsum("sl,slp->p", counts, gradients)
+
+
+def _hessian(parameters: Array, counts: Array) -> Array:
+    """Second derivatives of the negative log likelihood, by central differences of its gradient."""
+    size = len(parameters)
+    hessian = np.empty((size, size))
+    for column in range(size):
+        step = np.zeros(size)
+        step[column] = 1e-5
+        ahead = _negative_log_likelihood(parameters + step, counts)[1]
+        behind = _negative_log_likelihood(parameters - step, counts)[1]
+        hessian[column] = (ahead - behind) / 2e-5
+    return (hessian + hessian.T) / 2
+
+
+def _polish(parameters: Array, counts: Array) -> Array:
+    """Newton steps from close by, to the last digits."""
+    for _ in range(5):
+        _, gradient = _negative_log_likelihood(parameters, counts)
+        step = np.linalg.lstsq(_hessian(parameters, counts), gradient, rcond=None)[0]
+        better = parameters - step
+        if not math.isfinite(_negative_log_likelihood(better, counts)[0]):
+            break
+        parameters = better
+    return parameters
