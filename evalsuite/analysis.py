@@ -7,16 +7,20 @@ on the order of the input rows. What is undefined is NaN with a reason, never 0.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from evalsuite.errors import UsageError
+from evalsuite.errors import TooFewRatings, UnknownName, UsageError
+from evalsuite.inference import Inference, infer, inference_json, without_listeners
 from evalsuite.provenance import package_versions
 from evalsuite.ratings import Ratings
+from evalsuite.stats.comparisons import DEFAULT_COMPARISON
 from evalsuite.stats.interval import Interval, IntervalOptions
 from evalsuite.stats.intervals import DEFAULT_METHODS, interval_method, intervals
 from evalsuite.stats.scores import ScoreTable, SystemScores, score_table
+from evalsuite.stats.screening import SCREENING_RULES, screen
 
 __all__ = ["Analysis", "SystemSummary", "analyse", "analysis_json"]
 
@@ -62,6 +66,7 @@ class Analysis:
     n_simulated : ratings no person gave.
     source, sha256 : where the ratings are from.
     versions : of the packages that made the numbers.
+    inference : comparisons, screening and reliability; None if they were not asked for.
     """
 
     systems: tuple[SystemSummary, ...]
@@ -78,6 +83,7 @@ class Analysis:
     source: str
     sha256: str
     versions: dict[str, str]
+    inference: Inference | None = None
 
     @property
     def simulated(self) -> bool:
@@ -91,6 +97,9 @@ def analyse(
     methods: Sequence[str] = DEFAULT_METHODS,
     confidence: float = 0.95,
     paper_ddof: int = 1,
+    comparison: str | None = DEFAULT_COMPARISON,
+    reference: str | None = None,
+    apply_screening: str | None = None,
 ) -> Analysis:
     """Compute mean opinion scores and intervals for every system.
 
@@ -99,10 +108,16 @@ def analyse(
     methods : names from `evalsuite.stats.intervals.INTERVALS`.
     confidence : nominal coverage, between 0 and 1.
     paper_ddof : 1 or 0, for the ``paper`` method.
+    comparison : a name of `evalsuite.stats.comparisons.COMPARISONS`; None leaves comparisons,
+        screening and reliability out.
+    reference : compare all others with this system instead of all pairs.
+    apply_screening : a rule of `evalsuite.stats.screening.SCREENING_RULES`: the listeners it names
+        are left out before anything else is computed, which the notes say.
 
     Raises
     ------
-    UnknownName for a method that is not registered; UsageError for an impossible confidence.
+    UnknownName for a method, rule or system that is not there; UsageError for an impossible
+    confidence; TooFewRatings if screening would leave nobody.
     """
     if not 0 < confidence < 1:
         raise UsageError(
@@ -113,26 +128,63 @@ def analyse(
     table = score_table(
         frame["system"], frame["listener"], frame["utterance"], frame["score"].to_numpy()
     )
-    rows = intervals(table, list(chosen), IntervalOptions(confidence, paper_ddof))
+    notes = ratings.notes
+    if apply_screening is not None:
+        table, note = _screened(table, apply_screening)
+        notes = (*notes, note)
+    options = IntervalOptions(confidence, paper_ddof, ratings.scale)
+    rows = intervals(table, list(chosen), options)
+    inference = None
+    if comparison is not None:
+        inference = infer(
+            table, method=comparison, reference=reference, confidence=confidence,
+            scale=ratings.scale,
+        )  # fmt: skip
     systems = [
         _summary(scores, found, ratings.scale)
         for scores, found in zip(table.systems, rows, strict=True)
     ]
     return Analysis(
         systems=tuple(sorted(systems, key=lambda one: (-one.mean, one.system))),
-        n=len(frame),
+        n=sum(one.n for one in table.systems),
         listeners=len(table.listeners),
         utterances=len(table.utterances),
         confidence=confidence,
         methods=tuple(chosen),
         scale=ratings.scale,
         scope={name: method.scope for name, method in chosen.items()},
-        notes=ratings.notes,
-        warnings=tuple(_warnings(table, systems, ratings)),
+        notes=notes,
+        warnings=(*_warnings(table, systems, ratings), *(inference.warnings if inference else ())),
         n_simulated=ratings.n_simulated,
         source=ratings.source,
         sha256=ratings.sha256,
         versions=package_versions(),
+        inference=inference,
+    )
+
+
+def _screened(table: ScoreTable, rule: str) -> tuple[ScoreTable, str]:
+    """Leave out the listeners a rule names, and say so."""
+    if rule not in SCREENING_RULES:
+        near = get_close_matches(rule, SCREENING_RULES, n=1)
+        raise UnknownName(
+            f"{rule!r} is not a screening rule",
+            wanted=f"one of {', '.join(SCREENING_RULES)}",
+            do=f"write {near[0]!r}" if near else "choose one of them",
+        )
+    out = [one.listener for one in screen(table, (rule,)) if one.would_exclude]
+    if not out:
+        return table, f"screening by {rule}: nobody was left out"
+    if len(out) == len(table.listeners):
+        raise TooFewRatings(
+            f"screening by {rule} leaves none of {len(out)} listeners",
+            wanted="listeners who agree at least with each other",
+            do="look at the ratings: the columns may be mixed up",
+        )
+    return (
+        without_listeners(table, out),
+        f"screening by {rule}: left out {', '.join(out)} ({len(out)} of {len(table.listeners)} "
+        "listeners), chosen after their scores were known",
     )
 
 
@@ -214,6 +266,7 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "source": analysis.source,
         "sha256": analysis.sha256,
         "versions": analysis.versions,
+        **(inference_json(analysis.inference) if analysis.inference else {}),
     }
 
 

@@ -7,6 +7,7 @@ Bad values are named with their rows and refused, never guessed or skipped in si
 set aside on request is counted in `Ratings.notes`.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from evalsuite.errors import RatingsError, UsageError
-from evalsuite.files import sha256_file, sha256_json
+from evalsuite.files import sha256_file
 from evalsuite.rating_files import DECIMAL_COMMA, read_frame
 from evalsuite.rating_rows import (
     IDENTITY,
@@ -39,7 +40,7 @@ __all__ = [
 REQUIRED = ("listener", "system", "utterance", "score")
 OPTIONAL = (
     "study", "protocol", "trial", "presentation", "reference", "scale", "role", "shown_at",
-    "submitted_at", "plays", "heard_fraction", "simulated",
+    "submitted_at", "plays", "heard_fraction", "simulated", "panel",
 )  # fmt: skip
 
 # What the columns are called elsewhere; only used to word the advice, never to guess.
@@ -230,5 +231,6 @@ def _notes(frame: pd.DataFrame) -> list[str]:
 
 
 def _hash_rows(frame: pd.DataFrame) -> str:
-    rows = frame[list(REQUIRED)].astype({"score": "float64"})
-    return sha256_json(sorted(rows.itertuples(index=False, name=None)))
+    """Hash of the rows, whatever their order."""
+    rows = frame[list(REQUIRED)].astype({"score": "float64"}).sort_values(list(REQUIRED))
+    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()

@@ -32,7 +32,7 @@ Columns = Annotated[
     ),
 ]
 ScoreScale = Annotated[
-    str, typer.Option("--scale", help="Lowest and highest possible score.", metavar="LOW,HIGH")
+    str, typer.Option("--scale", help="Lowest and highest possible score.", metavar="LOW..HIGH")
 ]
 DuplicatePolicy = Annotated[
     str,
@@ -55,7 +55,7 @@ def load_ratings(
     source: Path,
     *,
     columns: str = "",
-    scale: str = "1,5",
+    scale: str = "1..5",
     duplicates: str = "keep_last",
     drop_bad: bool = False,
     database: str | None = None,
@@ -130,12 +130,12 @@ def study_facts(study: "Study") -> dict[str, str]:
 
 def _scale(text: str) -> tuple[float, float]:
     try:
-        low, high = (float(part) for part in text.split(","))
+        low, high = (float(part) for part in text.replace("..", ",").split(","))
     except ValueError:
         low = high = 0.0
     if not low < high:
         raise UsageError(
-            f"--scale {text!r}", wanted="two numbers, the lower first", do="write --scale 1,5"
+            f"--scale {text!r}", wanted="two numbers, the lower first", do="write --scale 1..5"
         )
     return low, high
 

@@ -13,6 +13,8 @@ from evalsuite.errors import UsageError
 if TYPE_CHECKING:
     from evalsuite.analysis import Analysis
     from evalsuite.manifest import Manifest
+    from evalsuite.prediction import Prediction
+    from evalsuite.ratings import Ratings
     from evalsuite.tables.published import PublishedTable
     from evalsuite.tables.table import Table
 
@@ -61,6 +63,8 @@ class Results:
     Parameters
     ----------
     names : system -> name shown, as asked for.
+    ratings : behind the analysis.
+    predictions : of the run's metrics, if it was measured.
     stamps : of the run: untrained weights, synthetic speech.
     """
 
@@ -68,6 +72,8 @@ class Results:
     analysis: "Analysis | None"
     tables: list["Table"]
     names: dict[str, str]
+    ratings: "Ratings | None" = None
+    predictions: "list[Prediction]" = field(default_factory=list)
     stamps: list[str] = field(default_factory=list)
 
 
@@ -102,12 +108,36 @@ def gather_results(
         results.stamps = manifest_stamps(manifest)
     source = ratings or study
     if source:
-        results.analysis = analyse(load_ratings(source, columns=columns, database=database))
+        results.ratings = load_ratings(source, columns=columns, database=database)
+        results.analysis = analyse(results.ratings)
         results.tables.append(_mos_table(results, number))
+        results.tables += _further_tables(results, run)
     timed = list(benchmarks) or _own_benchmark(run)
     if timed:
         results.tables.append(_speed_table(timed, results.names))
     return results
+
+
+def _further_tables(results: Results, run: Path | None) -> "list[Table]":
+    """Comparisons, screening, and the run's metrics against the listeners if it was measured."""
+    from dataclasses import replace
+
+    from evalsuite.metrics.measure import read_metrics
+    from evalsuite.prediction import predict
+    from evalsuite.tables.comparisons import comparison_table, screening_table
+    from evalsuite.tables.prediction import prediction_table
+
+    analysis, ratings = results.analysis, results.ratings
+    assert analysis is not None and ratings is not None  # the caller made them
+    found = [
+        comparison_table(analysis, names=results.names),
+        screening_table(analysis, names=results.names),
+    ]
+    if run is not None:
+        results.predictions = predict(analysis, ratings, read_metrics(run))
+    if results.predictions:
+        found.append(prediction_table(results.predictions, stamps=found[0].stamps))
+    return [replace(one, stamps=(*one.stamps, *results.stamps)) for one in found]
 
 
 def _names(text: str) -> dict[str, str]:

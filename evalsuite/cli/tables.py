@@ -1,7 +1,7 @@
 """``evalsuite tables``: the paper's tables, ours beside the published figures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,8 @@ from evalsuite.cli.results import (
 from evalsuite.errors import UsageError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from evalsuite.analysis import Analysis
 
 __all__ = ["tables"]
@@ -30,7 +32,7 @@ def tables(
     study: StudyFile = None,
     benchmark: BenchmarkFiles = None,
     table: TableNumber = None,
-    formats: Annotated[str, typer.Option(help="Some of md, csv, json, latex.")] = (
+    formats: Annotated[str, typer.Option(help="Some of md, csv, json, latex, html.")] = (
         "md,csv,json,latex"
     ),
     figures: Annotated[
@@ -89,14 +91,35 @@ def _write_tables(folder: Path, found: Results, formats: list[str]) -> list[Path
 
 
 def _write_figures(folder: Path, found: Results, analysis: "Analysis") -> list[Path]:
-    from evalsuite.figures import counts_figure, mos_figure, save_figure
+    from evalsuite.figures import save_figure
 
-    drawn = {"mos": mos_figure(analysis, names=found.names, stamps=found.stamps)}
-    if any(one.score_counts for one in analysis.systems):
-        drawn["scores"] = counts_figure(analysis, names=found.names, stamps=found.stamps)
+    drawn = _draw(found, analysis)
     written = []
     for name, figure in drawn.items():
         for suffix in (".pdf", ".png"):
             save_figure(figure, folder / f"{name}{suffix}")
             written.append(folder / f"{name}{suffix}")
     return written
+
+
+def _draw(found: Results, analysis: "Analysis") -> "dict[str, Figure]":
+    """Every figure that the data allow, by file name."""
+    from evalsuite import figures
+
+    common: dict[str, Any] = {"names": found.names, "stamps": found.stamps}
+    drawn = {"mos": figures.mos_figure(analysis, **common)}
+    if any(one.score_counts for one in analysis.systems):
+        drawn["scores"] = figures.counts_figure(analysis, **common)
+    if analysis.inference is not None and len(analysis.systems) > 1:
+        drawn["significance"] = figures.significance_figure(analysis, **common)
+        drawn["ranks"] = figures.rank_figure(analysis, **common)
+    if found.ratings is not None:
+        drawn["listeners"] = figures.heat_map_figure(analysis, found.ratings, **common)
+        order = figures.order_figure(analysis, found.ratings, stamps=found.stamps)
+        if order is not None:
+            drawn["order"] = order
+    for one in found.predictions:
+        drawn[f"metric_{one.metric}"] = figures.metric_figure(
+            analysis, one.means, title=one.metric, **common
+        )
+    return drawn

@@ -38,8 +38,8 @@ class OrdinalModel:
     thresholds : float64, shape (levels - 1,).
     abilities : float64, shape (systems,); the first system's is 0 by definition.
     log_likelihood : at the optimum.
-    influence : float64, shape (ratings, systems): each rating's share in the error of the
-        abilities; rows in the order of the table's systems.
+    influence : float64, shape (systems, levels, systems): what one rating of this level for that
+        system adds to the error of each ability.
     """
 
     levels: Array
@@ -71,9 +71,8 @@ def fit_ordinal(table: ScoreTable) -> OrdinalModel | None:
     parameters = _polish(found.x, counts)
     gradients = _cell_gradients(parameters, n_systems, n_levels)
     hessian = _hessian(parameters, counts)
-    per_rating = gradients[systems, codes] @ np.linalg.pinv(hessian)
-    influence = np.zeros((len(scores), n_systems))
-    influence[:, 1:] = per_rating[:, n_levels - 1 :]
+    influence = np.zeros((n_systems, n_levels, n_systems))
+    influence[:, :, 1:] = (gradients @ np.linalg.pinv(hessian))[:, :, n_levels - 1 :]
     return OrdinalModel(
         levels,
         parameters[: n_levels - 1],
@@ -88,39 +87,72 @@ def ordinal_contrasts(
 ) -> list[Comparison]:
     """Compare abilities, in log odds, with two-way cluster-robust errors and t(min(L, U) - 1)."""
     model = fit_ordinal(table)
-    return [_contrast(table, model, pair, confidence) for pair in pairs]
-
-
-def _contrast(
-    table: ScoreTable, model: OrdinalModel | None, pair: Pair, confidence: float
-) -> Comparison:
-    a, b = (table.systems[row] for row in pair)
-    listeners = np.concatenate([one.listeners for one in table.systems])
-    utterances = np.concatenate([one.utterances for one in table.systems])
-    n_listeners, n_utterances = len(table.listeners), len(table.utterances)
-    n_units = min(n_listeners, n_utterances)
-    nan = math.nan
+    n_units = min(len(table.listeners), len(table.utterances))
     if model is None or n_units < 2:
         reason = (
             "a system has no finite ability: all its scores are the best or the worst"
             if model is None
             else "one listener or one utterance: no spread between them"
         )
-        return Comparison(a.system, b.system, nan, nan, nan, nan, "ordinal", n_units, reason=reason)
-    influence = model.influence[:, pair[0]] - model.influence[:, pair[1]]
-    by_listener = np.bincount(listeners, influence)
-    by_utterance = np.bincount(utterances, influence)
+        names = [one.system for one in table.systems]
+        nan = math.nan
+        return [
+            Comparison(names[a], names[b], nan, nan, nan, nan, "ordinal", n_units, reason=reason)
+            for a, b in pairs
+        ]
+    sums = _sum_up(table, model)
+    return [_contrast(table, model, sums, pair, confidence) for pair in pairs]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Influence summed over listeners and utterances, shape (groups, systems); products of all."""
+
+    by_listener: Array
+    by_utterance: Array
+    products: Array
+    n: int
+
+
+def _sum_up(table: ScoreTable, model: OrdinalModel) -> _Sums:
+    systems = np.repeat(np.arange(len(table.systems)), [one.n for one in table.systems])
+    levels = np.searchsorted(model.levels, np.concatenate([one.scores for one in table.systems]))
+    listeners = np.concatenate([one.listeners for one in table.systems])
+    utterances = np.concatenate([one.utterances for one in table.systems])
+    by_listener, by_utterance = [], []
+    for column in range(len(table.systems)):
+        influence = model.influence[:, :, column][systems, levels]
+        by_listener.append(np.bincount(listeners, influence, len(table.listeners)))
+        by_utterance.append(np.bincount(utterances, influence, len(table.utterances)))
+    counts = np.zeros(model.influence.shape[:2])
+    np.add.at(counts, (systems, levels), 1.0)
+    products = np.einsum("slp,sl,slq->pq", model.influence, counts, model.influence)
+    return _Sums(np.stack(by_listener, 1), np.stack(by_utterance, 1), products, len(systems))
+
+
+def _contrast(
+    table: ScoreTable, model: OrdinalModel, sums: _Sums, pair: Pair, confidence: float
+) -> Comparison:
+    a, b = pair
+    by_listener = sums.by_listener[:, a] - sums.by_listener[:, b]
+    by_utterance = sums.by_utterance[:, a] - sums.by_utterance[:, b]
+    squares = sums.products[a, a] + sums.products[b, b] - 2 * sums.products[a, b]
     variance = combine(
-        float(by_listener @ by_listener), n_listeners,
-        float(by_utterance @ by_utterance), n_utterances,
-        float(influence @ influence), len(influence),
+        float(by_listener @ by_listener), len(by_listener),
+        float(by_utterance @ by_utterance), len(by_utterance),
+        float(squares), sums.n,
     )  # fmt: skip
-    difference = float(model.abilities[pair[0]] - model.abilities[pair[1]])
+    difference = float(model.abilities[a] - model.abilities[b])
     error = math.sqrt(variance.total)
-    p = 2 * float(stdtr(variance.df, -abs(difference) / error))
-    half_width = float(stdtrit(variance.df, 0.5 + confidence / 2)) * error
     return Comparison(
-        a.system, b.system, difference, half_width, variance.df, p, "ordinal", n_units
+        table.systems[a].system,
+        table.systems[b].system,
+        difference,
+        float(stdtrit(variance.df, 0.5 + confidence / 2)) * error,
+        variance.df,
+        2 * float(stdtr(variance.df, -abs(difference) / error)),
+        "ordinal",
+        variance.df + 1,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
 from evalsuite.stats.components import variance_components
@@ -81,7 +82,7 @@ class Reliability:
     split_half_systems: SplitHalf
 
 
-def reliability(table: ScoreTable, *, n_splits: int = 200, seed: int = 0) -> Reliability:
+def reliability(table: ScoreTable, *, n_splits: int = 100, seed: int = 0) -> Reliability:
     """Compute all of it; a stimulus is an utterance of a system."""
     flat = flat_ratings(table)
     return Reliability(
@@ -152,16 +153,20 @@ def split_half(flat: FlatRatings, groups: Codes, *, n_splits: int, seed: int) ->
     Groups that one half did not rate are left out of a split; splits without spread are left out.
     """
     random = np.random.default_rng(seed)
-    n_groups = int(groups.max()) + 1
+    shape = (flat.n_listeners, int(groups.max()) + 1)
+    places = (flat.listeners, groups)
+    sums = scipy.sparse.csr_array((flat.scores, places), shape=shape)
+    counts = scipy.sparse.csr_array((np.ones(len(groups)), places), shape=shape)
+    all_sums = np.bincount(groups, flat.scores, shape[1])
+    all_counts = np.bincount(groups, minlength=shape[1])
     found = []
     for _ in range(n_splits):
-        first = random.permutation(flat.n_listeners)[: flat.n_listeners // 2]
-        in_first = np.isin(np.arange(flat.n_listeners), first)[flat.listeners]
-        means = [
-            _means(flat.scores[half], groups[half], n_groups) for half in (in_first, ~in_first)
-        ]
-        both = ~np.isnan(means[0]) & ~np.isnan(means[1])
-        a, b = means[0][both], means[1][both]
+        half = np.zeros(flat.n_listeners)
+        half[random.permutation(flat.n_listeners)[: flat.n_listeners // 2]] = 1.0
+        first_sums, first_counts = (np.asarray(half @ table) for table in (sums, counts))
+        both = (first_counts > 0) & (first_counts < all_counts)
+        a = first_sums[both] / first_counts[both]
+        b = (all_sums - first_sums)[both] / (all_counts - first_counts)[both]
         if len(a) > 1 and np.ptp(a) > 0 and np.ptp(b) > 0:
             found.append(spearman_brown(float(np.corrcoef(a, b)[0, 1])))
     if not found:
@@ -193,13 +198,6 @@ def _one_way(scores: Scores, stimuli: Codes) -> tuple[float, float]:
     within = squares / (total - groups)
     size = (total - float(n @ n) / total) / (groups - 1)
     return (between - within) / float(size), float(within)
-
-
-def _means(scores: Scores, groups: Codes, n_groups: int) -> Array:
-    n = np.bincount(groups, minlength=n_groups)
-    sums = np.bincount(groups, scores, n_groups)
-    means: Array = np.where(n > 0, sums / np.maximum(n, 1), math.nan)
-    return means
 
 
 def _interval_distance(values: Array) -> Array:

@@ -1,8 +1,11 @@
 """Tables of mean opinion scores: ours, with the published figures beside them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from evalsuite.analysis import Analysis, SystemSummary
+from evalsuite.inference import ALPHA
+from evalsuite.stats.comparisons import COMPARISONS
 from evalsuite.stats.interval import Interval
 from evalsuite.stats.intervals import INTERVALS
 from evalsuite.tables.names import REFERENCE_NAMES, STANDARD_NAMES, display_name, match_key
@@ -35,12 +38,14 @@ def mos_table(
     stamps : what else to stamp the table with; simulated ratings stamp it anyway.
     """
     printed = {match_key(row.name): row for row in published.rows} if published else {}
-    best = _best(analysis.systems, standards)
+    letters = analysis.inference.letters if analysis.inference else {}
+    best = _best(analysis.systems, standards, letters)
     rows = []
     for one in analysis.systems:
         shown = display_name(one.system, names)
         counterpart = printed.pop(match_key(shown), None)
-        rows.append(_row(one, shown, counterpart, best=one.system in best))
+        row = _row(one, shown, counterpart, best=one.system in best)
+        rows.append(replace(row, values={**row.values, "letters": letters.get(one.system, "")}))
     rows.extend(Row({"system": row.name, **_printed_values(row)}) for row in printed.values())
     return Table(
         id=f"table{published.number}" if published else "mos",
@@ -70,13 +75,17 @@ def best_match(
     return tables[shared.index(max(shared))]
 
 
-def _best(systems: Sequence[SystemSummary], standards: Collection[str]) -> set[str]:
-    """The highest mean among systems that compete; ties share it."""
+def _best(
+    systems: Sequence[SystemSummary], standards: Collection[str], letters: Mapping[str, str]
+) -> set[str]:
+    """The highest mean among systems that compete, and those not told apart from it."""
     candidates = [one for one in systems if one.system not in standards]
     if len(candidates) < 2:
         return set()
-    top = max(one.mean for one in candidates)
-    return {one.system for one in candidates if one.mean == top}
+    top = max(candidates, key=lambda one: one.mean)
+    ties = {one.system for one in candidates if one.mean == top.mean}
+    own = set(letters.get(top.system, ""))
+    return ties | {one.system for one in candidates if own & set(letters.get(one.system, ""))}
 
 
 def _row(one: SystemSummary, shown: str, counterpart: PublishedRow | None, *, best: bool) -> Row:
@@ -132,6 +141,8 @@ def _columns(analysis: Analysis, published: PublishedTable | None) -> tuple[Colu
         columns.append(
             Column(f"{name}_half_width", title, decimals=2, half_width=True, details=details)
         )
+    if analysis.inference and analysis.inference.letters:
+        columns.append(Column("letters", "letters", words=True))
     if published:
         columns += [
             Column("published_mos", "published MOS", decimals=2, details=("published_name",)),
@@ -162,9 +173,20 @@ def _footer(analysis: Analysis, published: PublishedTable | None) -> list[str]:
         f"{len(analysis.systems)} systems."
     ]
     for name in analysis.methods:
-        method = INTERVALS[name]
-        lines.append(f"{method.title} ({method.source}) covers {method.scope}.")
-    lines.append("Emphasised: highest mean; the recording and anchors do not compete.")
+        interval = INTERVALS[name]
+        lines.append(f"{interval.title} ({interval.source}) covers {interval.scope}.")
+    if analysis.inference and analysis.inference.letters:
+        method = COMPARISONS[analysis.inference.method]
+        lines.append(
+            f"Letters: systems that share one were not told apart ({method.name} comparison, "
+            f"{method.source}; p after Holm below {ALPHA:g})."
+        )
+        lines.append(
+            "Emphasised: highest mean and what shares its letter; the recording and anchors do "
+            "not compete."
+        )
+    else:
+        lines.append("Emphasised: highest mean; the recording and anchors do not compete.")
     if published:
         lines.append(f"Published: {published.source}. {_NOT_COMPARABLE}")
     lines += [f"Note: {note}." for note in analysis.notes]

@@ -1,10 +1,11 @@
-"""Draw a `Table` as Markdown, CSV, JSON, LaTeX or plain text. A new format is one function."""
+"""Draw a `Table` as Markdown, CSV, JSON, LaTeX, HTML or text. A new format is one function."""
 
 import csv
+import html
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from evalsuite.errors import UnknownName
 from evalsuite.tables.table import Column, Row, Table, Value, is_missing
@@ -122,17 +123,18 @@ _LATEX_SPECIAL = {
 
 
 def _latex(table: Table) -> str:
-    alignment = "".join("r" if column.numeric else "l" for column in table.columns)
     stamps = "".join(rf"\textbf{{{_latex_text(stamp)}.}} " for stamp in table.stamps)
+    alignment = "".join(_latex_column(column, table.rows) for column in table.columns)
     lines = [
-        r"% needs \usepackage{booktabs}",
+        r"% needs \usepackage{booktabs} and \usepackage{siunitx}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{stamps}{_latex_text(table.caption)}.}}",
         rf"\label{{tab:{table.id}}}",
         rf"\begin{{tabular}}{{{alignment}}}",
         r"\toprule",
-        _latex_line([_latex_text(column.title) for column in table.columns]),
+        # Braces keep siunitx from reading a heading as a number.
+        _latex_line([f"{{{_latex_text(column.title)}}}" for column in table.columns]),
         r"\midrule",
         *[_latex_line([_latex_cell(one, row) for one in table.columns]) for row in table.rows],
         r"\bottomrule",
@@ -143,17 +145,66 @@ def _latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _latex_column(column: Column, rows: Sequence[Row]) -> str:
+    """An S column, aligned at the decimal point, where all cells are plain numbers."""
+    if not column.numeric:
+        return "l"
+    cells = [column.text(row.values.get(column.key)) for row in rows]
+    numbers = [re.fullmatch(r"-?(\d+)(?:\.(\d+))?", cell) for cell in cells if cell]
+    if not numbers or None in numbers or any(row.marks.get(column.key) for row in rows):
+        return "r"
+    whole = max(len(found[1]) for found in numbers if found)
+    decimals = max(len(found[2] or "") for found in numbers if found)
+    return f"S[table-format={whole}.{decimals},detect-weight]"
+
+
 def _latex_line(cells: list[str]) -> str:
     return f"{' & '.join(cells)} \\\\"
 
 
 def _latex_cell(column: Column, row: Row) -> str:
-    text = _latex_text(column.shown(row))
+    shown = column.shown(row)
+    text = _latex_text(shown)
+    if column.numeric and re.fullmatch(r"-?\d+(\.\d+)?", shown):
+        return rf"\bfseries {text}" if column.emphasised(row) else text
+    if column.half_width and re.fullmatch(r"±\d+(\.\d+)?", shown):
+        return shown.removeprefix("±")  # the heading says that it is a half width
     return rf"\textbf{{{text}}}" if column.emphasised(row) else text
 
 
 def _latex_text(text: str) -> str:
     return "".join(_LATEX_SPECIAL.get(character, character) for character in text)
+
+
+# HTML, without style: the page around it decides how it looks
+
+
+def _html(table: Table) -> str:
+    def cell(tag: str, text: str, column: Column) -> str:
+        side = ' style="text-align: right"' if column.numeric else ""
+        return f"<{tag}{side}>{text}</{tag}>"
+
+    head = "".join(cell("th", html.escape(one.title), one) for one in table.columns)
+    body = []
+    for row in table.rows:
+        cells = []
+        for one in table.columns:
+            text = html.escape(one.shown(row))
+            cells.append(cell("td", f"<b>{text}</b>" if one.emphasised(row) else text, one))
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    lines = [
+        f"<h3>{html.escape(table.title)}</h3>",
+        *[f"<p><strong>{html.escape(stamp)}</strong></p>" for stamp in table.stamps],
+        "<table>",
+        f"<caption>{html.escape(table.caption)}.</caption>",
+        f"<thead><tr>{head}</tr></thead>",
+        "<tbody>",
+        *body,
+        "</tbody>",
+        "</table>",
+        *[f"<p><small>{html.escape(line)}</small></p>" for line in table.footer],
+    ]
+    return "\n".join(lines) + "\n"
 
 
 # Plain text for a terminal
@@ -184,6 +235,14 @@ FORMATS: dict[str, Callable[[Table], str]] = {
     "csv": _csv,
     "json": _json,
     "latex": _latex,
+    "html": _html,
 }
 
-SUFFIXES = {"table": ".txt", "md": ".md", "csv": ".csv", "json": ".json", "latex": ".tex"}
+SUFFIXES = {
+    "html": ".html",
+    "table": ".txt",
+    "md": ".md",
+    "csv": ".csv",
+    "json": ".json",
+    "latex": ".tex",
+}

@@ -21,6 +21,7 @@ class Column:
     significant : significant digits, for quantities that span decades; instead of `decimals`.
     half_width : True for the half width of an interval, shown with a plus-minus sign.
     details : keys of further values that CSV and JSON carry after this one.
+    words : True for text, which aligns to the left; the first column always does.
     """
 
     key: str
@@ -29,11 +30,12 @@ class Column:
     significant: int | None = None
     half_width: bool = False
     details: tuple[str, ...] = ()
+    words: bool = False
 
     @property
     def numeric(self) -> bool:
         """True for numbers, which align to the right."""
-        return self.key != "system"
+        return self.key != "system" and not self.words
 
     def text(self, value: Value) -> str:
         """Return a value as shown, without markup; empty if there is none.

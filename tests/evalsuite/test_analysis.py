@@ -92,7 +92,7 @@ def test_simulated_ratings_are_counted_and_warned_of() -> None:
 def test_listeners_of_one_system_only_are_counted() -> None:
     table = frame()
     lone = pd.DataFrame({"listener": ["new"], "system": "s0", "utterance": "u0", "score": [1]})
-    assert analysed(table).warnings == ()
+    assert not any("one system only" in warning for warning in analysed(table).warnings)
     assert "1 of 11 listeners" in analysed(pd.concat([table, lone])).warnings[0]
 
 

@@ -13,15 +13,28 @@ from evalsuite.figures import (
     TWO_COLUMNS_IN,
     counts_figure,
     figure_bytes,
+    heat_map_figure,
     mos_figure,
+    order_figure,
+    rank_figure,
     save_figure,
+    significance_figure,
 )
-from evalsuite.ratings import ratings_from_frame
+from evalsuite.ratings import Ratings, ratings_from_frame
 
-FIGURES = {"mos": mos_figure, "counts": counts_figure}
+FIGURES = {
+    "mos": mos_figure,
+    "counts": counts_figure,
+    "significance": significance_figure,
+    "ranks": rank_figure,
+}
 
 
 def analysed(*, simulated: bool = False, n_systems: int = 4) -> Analysis:
+    return analyse(rated(simulated=simulated, n_systems=n_systems))
+
+
+def rated(*, simulated: bool = False, n_systems: int = 4) -> Ratings:
     generator = np.random.default_rng(0)
     rows = [
         (f"l{listener}", f"system_{system}", f"u{utterance}", generator.integers(1, 6))
@@ -30,7 +43,8 @@ def analysed(*, simulated: bool = False, n_systems: int = 4) -> Analysis:
         for utterance in range(5)
     ]
     frame = pd.DataFrame(rows, columns=["listener", "system", "utterance", "score"])
-    return analyse(ratings_from_frame(frame.assign(simulated=simulated), source="test"))
+    order = frame.groupby("listener").cumcount()
+    return ratings_from_frame(frame.assign(simulated=simulated, presentation=order), source="test")
 
 
 def texts(figure: Figure) -> str:
@@ -88,14 +102,17 @@ def test_nothing_leaves_the_page(draw, width_in: float) -> None:
         inside = axes.get_tightbbox()
         assert inside.x0 >= page.x0 - 1
         assert inside.x1 <= page.x1 + 1
-    legend = figure.legends[0].get_window_extent()
-    assert legend.x0 >= page.x0 - 1
-    assert legend.x1 <= page.x1 + 1
+    for legend in figure.legends:
+        extent = legend.get_window_extent()
+        assert extent.x0 >= page.x0 - 1
+        assert extent.x1 <= page.x1 + 1
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
 def test_simulated_and_untrained_are_written_on_it(draw) -> None:
-    assert texts(draw(analysed())) == ""
+    plain = texts(draw(analysed()))
+    assert "SIMULATED" not in plain
+    assert "UNTRAINED" not in plain
     marked = draw(analysed(simulated=True), stamps=["UNTRAINED WEIGHTS: melgan"])
     assert "SIMULATED LISTENERS" in texts(marked)
     assert "UNTRAINED WEIGHTS: melgan" in texts(marked)
@@ -121,3 +138,60 @@ def test_an_undefined_interval_leaves_only_the_mean() -> None:
     lines = mos_figure(analysis).axes[0].lines
     assert all(math.isnan(end) for line in lines[:-1] for end in line.get_xdata())
     assert list(lines[-1].get_xdata()) == [3.0]
+
+
+def test_significance_matrix_holds_each_pair_twice_and_turned() -> None:
+    analysis = analysed()
+    axes = significance_figure(analysis).axes[0]
+    kinds = np.asarray(axes.images[0].get_array())
+    assert set(np.diag(kinds)) == {0}
+    assert analysis.inference is not None
+    order = [one.system for one in analysis.systems]
+    for one in analysis.inference.comparisons:
+        row, column = order.index(one.a), order.index(one.b)
+        better = 3 if one.p_holm < 0.05 else 1
+        assert kinds[row, column] == better
+        assert kinds[column, row] == (2 if better == 3 else 1)
+
+
+def test_rank_bars_join_exactly_what_shares_a_letter() -> None:
+    analysis = analysed()
+    assert analysis.inference is not None
+    letters = [analysis.inference.letters[one.system] for one in analysis.systems]
+    bars = rank_figure(analysis).axes[0].lines[1:]
+    assert len(bars) == len({letter for text in letters for letter in text})
+    for bar, letter in zip(bars, "abc", strict=False):
+        rows = [row for row, text in enumerate(letters) if letter in text]
+        start, end = bar.get_ydata()
+        assert (start, end) == pytest.approx((rows[0] - 0.28, rows[-1] + 0.28))
+
+
+def test_heat_map_holds_every_listeners_means_strictest_first() -> None:
+    ratings = rated()
+    analysis = analyse(ratings)
+    image = np.asarray(heat_map_figure(analysis, ratings).axes[0].images[0].get_array())
+    means = ratings.frame.pivot_table(index="listener", columns="system", values="score")
+    columns = [one.system for one in analysis.systems]
+    expected = means[columns].to_numpy()
+    expected = expected[np.argsort(expected.mean(axis=1), kind="stable")]
+    assert image == pytest.approx(expected)
+
+
+def test_order_figure_finds_a_drift_and_needs_the_order() -> None:
+    ratings = rated()
+    frame = ratings.frame.assign(
+        score=np.clip(3 + 0.1 * ratings.frame["presentation"], 1, 5), simulated=False
+    )
+    figure = order_figure(analysed(), ratings_from_frame(frame, source="test"))
+    assert figure is not None
+    title = figure.axes[0].get_title()
+    assert title.startswith("drift +")
+    assert "6 listeners" in title
+    plain = ratings_from_frame(frame.drop(columns="presentation"), source="test")
+    assert order_figure(analysed(), plain) is None
+
+
+@pytest.mark.parametrize("draw", [significance_figure, rank_figure])
+def test_figures_of_pairs_need_all_pairs(draw) -> None:
+    with pytest.raises(ValueError, match="all pairs"):
+        draw(analyse(rated(), reference="system_0"))

@@ -193,10 +193,12 @@ def test_a_sample_that_was_never_made_leaves_a_gap(run: Path, tmp_path) -> None:
 def test_tables_writes_every_format_and_the_figures(run, ratings, tmp_path) -> None:
     result = call("tables", tmp_path, "--run", run, "--ratings", ratings, "--table", 3, "--json")
     written = {Path(path).name for path in json.loads(result.stdout)["written"]}
+    tables = ("table3", "comparisons", "screening")
+    figures = ("mos", "scores", "significance", "ranks", "listeners")
     assert written == {
-        "table3.md", "table3.csv", "table3.json", "table3.tex", "mos.pdf", "mos.png",
-        "scores.pdf", "scores.png",
-    }  # fmt: skip
+        *[f"{name}.{suffix}" for name in tables for suffix in ("md", "csv", "json", "tex")],
+        *[f"{name}.{suffix}" for name in figures for suffix in ("pdf", "png")],
+    }
     assert {path.name for path in tmp_path.iterdir()} == written
     assert "SYNTHETIC SPEECH" in (tmp_path / "table3.md").read_text(encoding="utf-8")
 

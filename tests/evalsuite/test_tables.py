@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,10 +107,20 @@ def test_rows_stand_beside_their_printed_counterparts() -> None:
 
 
 def test_the_best_system_is_never_the_recording() -> None:
-    best = [name for name, row in rows_of(score_table3()).items() if row.best]
+    alone = replace(scored(), inference=None)
+    best = [name for name, row in rows_of(mos_table(alone)).items() if row.best]
     assert best == ["MelGAN"]
-    named = mos_table(scored(), standards={"melgan", "original"})
+    named = mos_table(alone, standards={"melgan", "original"})
     assert [name for name, row in rows_of(named).items() if row.best] == ["WORLD"]
+
+
+def test_systems_not_told_apart_from_the_best_share_its_emphasis() -> None:
+    """Three listeners and four sentences tell little apart: only the letters say so."""
+    rows = rows_of(score_table3())
+    shared = set(str(rows["MelGAN"].values["letters"]))
+    for name, row in rows.items():
+        letters = set(str(row.values.get("letters", "")))
+        assert row.best == (name != "Original" and bool(letters & shared))
 
 
 def test_equal_best_systems_share_the_emphasis() -> None:
@@ -222,7 +234,10 @@ def test_names_are_escaped(format: str, expected: str) -> None:
 def test_latex_rows_have_as_many_cells_as_columns() -> None:
     lines = render(score_table3(), "latex").splitlines()
     body = lines[lines.index(r"\midrule") + 1 : lines.index(r"\bottomrule")]
-    assert {line.count(" & ") for line in body} == {8}
+    (alignment,) = [line for line in lines if line.startswith(r"\begin{tabular}")]
+    columns = re.sub(r"\[.*?\]", "", alignment.removeprefix(r"\begin{tabular}"))
+    assert columns == "{lSSSSSSlSS}"
+    assert {line.count(" & ") for line in body} == {len(columns) - 3}
     assert all(line.endswith(r"\\") for line in body)
 
 

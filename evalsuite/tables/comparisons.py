@@ -1,0 +1,151 @@
+"""Tables of comparisons between systems and of what screening would change."""
+
+import math
+from collections.abc import Mapping
+
+from evalsuite.analysis import Analysis
+from evalsuite.inference import ALPHA, Inference
+from evalsuite.stats.comparisons import COMPARISONS
+from evalsuite.tables.names import display_name
+from evalsuite.tables.table import Column, Row, Table
+
+__all__ = ["comparison_table", "screening_table"]
+
+
+def comparison_table(analysis: Analysis, *, names: Mapping[str, str] | None = None) -> Table:
+    """One row a pair: difference with interval, p before and after Holm, effect sizes.
+
+    Raises
+    ------
+    ValueError if the analysis was made without comparisons.
+    """
+    inference = _require(analysis)
+    method = COMPARISONS[inference.method]
+    rows = []
+    for one, effect in zip(inference.comparisons, inference.effects, strict=True):
+        rows.append(
+            Row(
+                {
+                    "system": f"{display_name(one.a, names)} − {display_name(one.b, names)}",
+                    "a": one.a,
+                    "b": one.b,
+                    "difference": one.difference,
+                    "half_width": one.half_width,
+                    "low": one.low,
+                    "high": one.high,
+                    "df": one.df,
+                    "p": _p(one.p),
+                    "p_holm": _p(one.p_holm),
+                    "significant": "yes" if one.p_holm < ALPHA else "no",
+                    "cliffs_delta": effect.cliffs_delta,
+                    "cliffs_delta_paired": effect.cliffs_delta_paired,
+                    "standardised": effect.standardised,
+                    "reason": one.reason,
+                }
+            )
+        )
+    unit = "log odds" if inference.method == "ordinal" else "points"
+    percent = f"{100 * analysis.confidence:g} %"
+    footer = [
+        f"{method.name} ({method.source}) covers {method.scope}.",
+        f"p: two-sided; Holm: adjusted over {len(rows)} comparisons (Holm 1979). Intervals are "
+        "not adjusted.",
+        "Cliff's δ: share of pairs of ratings with the first higher, less those with it lower; "
+        "d: difference over the pooled standard deviation.",
+        *[f"{row.values['system']}: no p, {row.values['reason']}." for row in rows
+          if row.values["reason"]],
+    ]  # fmt: skip
+    if method.warning:
+        footer.insert(0, f"Warning: {method.warning}.")
+    return Table(
+        id="comparisons",
+        title="Comparisons",
+        caption=f"Differences of systems in {unit}, with half widths of {percent} intervals",
+        columns=(
+            Column("system", "systems", details=("a", "b")),
+            Column("difference", f"difference ({unit})", decimals=2),
+            Column("half_width", "CI", decimals=2, half_width=True, details=("low", "high", "df")),
+            Column("p", "p", significant=2),
+            Column("p_holm", "p (Holm)", significant=2),
+            Column("significant", f"differ at {ALPHA:g}", words=True),
+            Column("cliffs_delta", "Cliff's δ", decimals=2, details=("cliffs_delta_paired",)),
+            Column("standardised", "d", decimals=2, details=("reason",)),
+        ),
+        rows=tuple(rows),
+        footer=tuple(footer),
+        stamps=tuple(_stamps(analysis)),
+    )
+
+
+def screening_table(analysis: Analysis, *, names: Mapping[str, str] | None = None) -> Table:
+    """One row a rule: whom it would leave out, and the largest change of a mean that would make.
+
+    Raises
+    ------
+    ValueError if the analysis was made without it.
+    """
+    inference = _require(analysis)
+    rows = []
+    for rule in dict.fromkeys(one.rule for one in inference.screening):
+        named = inference.named.get(rule, [])
+        changes = inference.without.get(rule, {})
+        known = {key: value for key, value in changes.items() if not math.isnan(value)}
+        most = max(known, key=lambda key: abs(known[key]), default="")
+        rows.append(
+            Row(
+                {
+                    "system": rule,
+                    "n_named": len(named),
+                    "listeners": ", ".join(named) or "nobody",
+                    "largest_change": known.get(most, math.nan),
+                    "of": display_name(most, names) if most else "",
+                }
+            )
+        )
+    icc, sos = inference.reliability.icc, inference.sos
+    split = inference.reliability.split_half_systems
+    return Table(
+        id="screening",
+        title="Who would go, and what would change",
+        caption="Screening rules applied to all listeners; nobody was left out by this table",
+        columns=(
+            Column("system", "rule"),
+            Column("n_named", "listeners named"),
+            Column("listeners", "who", words=True),
+            Column("largest_change", "largest change of a MOS", decimals=2),
+            Column("of", "of", words=True),
+        ),
+        rows=tuple(rows),
+        footer=(
+            "A rule is applied only on request (--apply-screening RULE): leaving listeners out "
+            "after seeing their scores changes results.",
+            f"Agreement: ICC(2,1) {_number(icc.single)}, ICC(2,k) {_number(icc.average)} with "
+            f"k = {icc.n_per_stimulus:.1f} ratings of a stimulus; Krippendorff's alpha "
+            f"{_number(inference.reliability.alpha_interval)} (interval), "
+            f"{_number(inference.reliability.alpha_ordinal)} (ordinal); split-half over systems "
+            f"{_number(split.mean)} [{_number(split.low)}, {_number(split.high)}]; SOS parameter "
+            f"{_number(sos)}.",
+        ),
+        stamps=tuple(_stamps(analysis)),
+    )
+
+
+def _require(analysis: Analysis) -> Inference:
+    if analysis.inference is None:
+        raise ValueError("the analysis was made without comparisons")
+    return analysis.inference
+
+
+def _p(value: float) -> float | str:
+    """Tiny p-values depend on the tail of a distribution nobody can check."""
+    return "<0.0001" if value < 1e-4 else value
+
+
+def _number(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.2f}"
+
+
+def _stamps(analysis: Analysis) -> list[str]:
+    if not analysis.simulated:
+        return []
+    return [f"SIMULATED LISTENERS: {analysis.n_simulated} of {analysis.n} ratings"]
