@@ -2,6 +2,9 @@
 
 A listener's strictness and an easy sentence move both systems alike; the contrast lets them cancel
 as far as the design lets them, and counts what does not cancel. See `evalsuite.stats.clusters`.
+
+V_0 groups by listener and utterance together: a listener who heard a sentence from both systems
+gives two ratings that are not independent. Taking each alone makes V too small.
 """
 
 import math
@@ -16,7 +19,7 @@ from evalsuite.stats.clusters import ClusterVariance, combine
 from evalsuite.stats.comparison import Comparison, Pair
 from evalsuite.stats.scores import Codes, ScoreTable, SystemScores
 
-__all__ = ["cluster2_contrasts"]
+__all__ = ["cluster2_contrasts", "squares_by_cell"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +30,8 @@ class _Sums:
     by_utterance: NDArray[np.float64]
     listeners: NDArray[np.bool_]
     utterances: NDArray[np.bool_]
-    squares: float
-    n: int
+    cells: Codes
+    by_cell: NDArray[np.float64]
 
 
 def cluster2_contrasts(
@@ -56,8 +59,29 @@ def _sum_up(table: ScoreTable, one: SystemScores) -> _Sums:
 
     by_listener, listeners = group(one.listeners, len(table.listeners))
     by_utterance, utterances = group(one.utterances, len(table.utterances))
-    squares = float(influence @ influence)
-    return _Sums(by_listener, by_utterance, listeners, utterances, squares, one.n)
+    keys = one.listeners * len(table.utterances) + one.utterances
+    cells, codes = np.unique(keys, return_inverse=True)
+    by_cell = np.bincount(codes, weights=influence).astype(np.float64)
+    return _Sums(by_listener, by_utterance, listeners, utterances, cells, by_cell)
+
+
+def squares_by_cell(
+    cells_a: Codes, sums_a: NDArray[np.float64], cells_b: Codes, sums_b: NDArray[np.float64]
+) -> tuple[float, int]:
+    """Sum of squares of two sets of sums, added where their cells are the same.
+
+    Parameters
+    ----------
+    cells_a, cells_b : sorted keys without repetition.
+
+    Returns
+    -------
+    The sum of squares and the number of cells.
+    """
+    _, in_a, in_b = np.intersect1d(cells_a, cells_b, assume_unique=True, return_indices=True)
+    common = float(sums_a[in_a] @ sums_b[in_b])
+    squares = float(sums_a @ sums_a) + float(sums_b @ sums_b) + 2 * common
+    return squares, len(cells_a) + len(cells_b) - len(in_a)
 
 
 def _variance(a: _Sums, b: _Sums) -> ClusterVariance | None:
@@ -68,13 +92,14 @@ def _variance(a: _Sums, b: _Sums) -> ClusterVariance | None:
         return None
     by_listener = a.by_listener - b.by_listener
     by_utterance = a.by_utterance - b.by_utterance
+    squares, n_cells = squares_by_cell(a.cells, a.by_cell, b.cells, -b.by_cell)
     return combine(
         float(by_listener @ by_listener),
         n_listeners,
         float(by_utterance @ by_utterance),
         n_utterances,
-        a.squares + b.squares,
-        a.n + b.n,
+        squares,
+        n_cells,
     )
 
 

@@ -56,12 +56,14 @@ def two_way_variance(
     Notes
     -----
     ``V_g = G / (G - 1) * sum over groups of (sum of influence in the group)**2`` with G the
-    number of groups; V_0 is the same with every rating its own group.
+    number of groups; V_0 is the same with listener and utterance together as the group, which is
+    every rating alone unless a listener rated an utterance more than once.
     """
     by_listener, n_listeners = _one_way(influence, listeners)
     by_utterance, n_utterances = _one_way(influence, utterances)
-    squares = float(influence @ influence)
-    return combine(by_listener, n_listeners, by_utterance, n_utterances, squares, len(influence))
+    cells = listeners * (int(utterances.max()) + 1) + utterances
+    squares, n_cells = _one_way(influence, np.unique(cells, return_inverse=True)[1])
+    return combine(by_listener, n_listeners, by_utterance, n_utterances, squares, n_cells)
 
 
 def combine(
@@ -69,20 +71,20 @@ def combine(
     n_listeners: int,
     by_utterance: float,
     n_utterances: int,
-    squares: float,
-    n: int,
+    by_cell: float,
+    n_cells: int,
 ) -> ClusterVariance:
     """Put the parts together.
 
     Parameters
     ----------
-    by_listener, by_utterance, squares : sums of squares of the influence: of its sum in each
-        listener, of its sum in each utterance, of each rating.
-    n_listeners, n_utterances, n : numbers of listeners, utterances and ratings; at least 2 each.
+    by_listener, by_utterance, by_cell : sums of squares of the influence's sum in each listener,
+        in each utterance, in each pair of both.
+    n_listeners, n_utterances, n_cells : numbers of them; at least 2 each.
     """
     v_listener = n_listeners / (n_listeners - 1) * by_listener
     v_utterance = n_utterances / (n_utterances - 1) * by_utterance
-    independent = n / (n - 1) * squares
+    independent = n_cells / (n_cells - 1) * by_cell
     # The difference can fall below either part (even below zero) in small samples.
     total = max(v_listener + v_utterance - independent, v_listener, v_utterance)
     return ClusterVariance(total, v_listener, v_utterance, independent, n_listeners, n_utterances)

@@ -106,12 +106,15 @@ def ordinal_contrasts(
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Influence summed over listeners and utterances, shape (groups, systems); products of all."""
+    """Influence summed over listeners, utterances and both together, shape (groups, systems).
+
+    `products` are those of the last, summed over groups, shape (systems, systems).
+    """
 
     by_listener: Array
     by_utterance: Array
     products: Array
-    n: int
+    n_cells: int
 
 
 def _sum_up(table: ScoreTable, model: OrdinalModel) -> _Sums:
@@ -119,15 +122,20 @@ def _sum_up(table: ScoreTable, model: OrdinalModel) -> _Sums:
     levels = np.searchsorted(model.levels, np.concatenate([one.scores for one in table.systems]))
     listeners = np.concatenate([one.listeners for one in table.systems])
     utterances = np.concatenate([one.utterances for one in table.systems])
-    by_listener, by_utterance = [], []
-    for column in range(len(table.systems)):
-        influence = model.influence[:, :, column][systems, levels]
-        by_listener.append(np.bincount(listeners, influence, len(table.listeners)))
-        by_utterance.append(np.bincount(utterances, influence, len(table.utterances)))
-    counts = np.zeros(model.influence.shape[:2])
-    np.add.at(counts, (systems, levels), 1.0)
-    products = np.einsum("slp,sl,slq->pq", model.influence, counts, model.influence)
-    return _Sums(np.stack(by_listener, 1), np.stack(by_utterance, 1), products, len(systems))
+    keys = listeners * len(table.utterances) + utterances
+    cells, cell_of = np.unique(keys, return_inverse=True)
+    sums = []
+    for codes, size in (
+        (listeners, len(table.listeners)), (utterances, len(table.utterances)),
+        (cell_of, len(cells)),
+    ):  # fmt: skip
+        columns = [
+            np.bincount(codes, model.influence[:, :, column][systems, levels], size)
+            for column in range(len(table.systems))
+        ]
+        sums.append(np.stack(columns, axis=1).astype(np.float64))
+    by_listener, by_utterance, by_cell = sums
+    return _Sums(by_listener, by_utterance, by_cell.T @ by_cell, len(cells))
 
 
 def _contrast(
@@ -140,7 +148,7 @@ def _contrast(
     variance = combine(
         float(by_listener @ by_listener), len(by_listener),
         float(by_utterance @ by_utterance), len(by_utterance),
-        float(squares), sums.n,
+        float(squares), sums.n_cells,
     )  # fmt: skip
     difference = float(model.abilities[a] - model.abilities[b])
     error = math.sqrt(variance.total)

@@ -71,20 +71,18 @@ def test_cluster2_equals_statsmodels_on_two_groups(seed: int) -> None:
         utterances = np.concatenate([one.utterances, other.utterances])
         model = statsmodels.api.OLS(scores, np.column_stack([is_a, 1 - is_a]))
         contrast = np.array([1.0, -1.0])
-        errors = []
-        for groups in (np.column_stack([listeners, utterances]), listeners, utterances):
+        # Cameron, Gelbach and Miller: listener, utterance, and both together.
+        both = np.unique(np.column_stack([listeners, utterances]), axis=0, return_inverse=True)[1]
+        parts = []
+        for groups in (listeners, utterances, both.ravel()):
             fit = model.fit(
                 cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
             )
-            errors.append(float(np.sqrt(contrast @ fit.cov_params() @ contrast)))
-        n = len(scores)
+            n_groups = len(set(groups.tolist()))
+            raw = float(contrast @ fit.cov_params() @ contrast)
+            parts.append(raw * n_groups / (n_groups - 1))
         n_listeners, n_utterances = len(set(listeners)), len(set(utterances))
-        by_listener = errors[1] ** 2 * n_listeners / (n_listeners - 1)
-        by_utterance = errors[2] ** 2 * n_utterances / (n_utterances - 1)
-        residuals = scores - np.where(is_a == 1, one.mean, other.mean)
-        weights = np.where(is_a == 1, 1 / one.n, 1 / other.n)
-        independent = n / (n - 1) * ((residuals * weights) ** 2).sum()
-        error = math.sqrt(max(by_listener + by_utterance - independent, by_listener, by_utterance))
+        error = math.sqrt(max(parts[0] + parts[1] - parts[2], parts[0], parts[1]))
         df = min(n_listeners, n_utterances) - 1
         assert comparison.half_width == pytest.approx(
             scipy.stats.t.ppf(0.975, df) * error, rel=1e-8
