@@ -1,7 +1,7 @@
 """``evalsuite benchmark``: parameters and kHz."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,54 +13,154 @@ if TYPE_CHECKING:
 
 __all__ = ["benchmark"]
 
+_DEFAULT_SECONDS = 2.0
+
 
 def benchmark(
     systems: Annotated[
         str | None,
         typer.Option(help="Comma-separated systems; default: every vocoder that synthesises."),
     ] = None,
+    table1: Annotated[
+        bool,
+        typer.Option(
+            "--table1",
+            help="The paper's four systems and Griffin-Lim, on CPU and GPU, with all that "
+            "follows; each for as long as it needs.",
+        ),
+    ] = False,
+    all_engines: Annotated[
+        bool, typer.Option("--all-engines", help="Every engine of each system.")
+    ] = False,
+    baseline: Annotated[
+        bool,
+        typer.Option(
+            "--baseline",
+            help="Also time the published way of computing, in turns with ours, and measure "
+            "errors against the plain float32 network.",
+        ),
+    ] = False,
+    batch: Annotated[str, typer.Option(help="Utterances at once, such as 4,16,64.")] = "",
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="Also all threads, and one process per core.")
+    ] = False,
+    roofline: Annotated[
+        bool, typer.Option("--roofline", help="Also count the work and measure the ceilings.")
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="Threads of each library.")] = 1,
-    runs: Annotated[int, typer.Option(help="Timed runs after the warm-up, five or more.")] = 5,
-    duration_s: Annotated[float, typer.Option(help="Seconds of audio in each run.")] = 2.0,
+    threads: Annotated[int, typer.Option(help="Threads of each library; the paper: 1.")] = 1,
+    runs: Annotated[int, typer.Option(help="Timed runs after the warm-up, three or more.")] = 5,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            "--duration-s",
+            help=f"Seconds of audio in each run; default {_DEFAULT_SECONDS:g}, and with "
+            "--table1 what suits each system.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it, such as RUN/benchmark.json.")
     ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the tables as Markdown on stdout.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> int:
     """Count parameters and time synthesis, one process per system.
 
     A network without named weights runs on random ones, which do not change its speed.
     """
-    from evalsuite.benchmark import default_requests, run_benchmark, write_benchmark
-    from evalsuite.registry import parse_systems
+    from evalsuite.benchmark import write_benchmark
 
-    requests = default_requests() if systems is None else parse_systems(systems)
-    settings = _settings(device, threads, runs, duration_s)
-    result = run_benchmark(
-        requests, settings, progress=lambda message: typer.echo(f"timing {message}", err=True)
+    _require_consistent(table1=table1, systems=systems, markdown=markdown, as_json=as_json)
+    settings = _settings(
+        device=device,
+        threads=threads,
+        runs=runs,
+        duration_s=_DEFAULT_SECONDS if seconds is None else seconds,
+        baseline=baseline,
+        batch_sizes=_batch_sizes(batch),
+        scaling=scaling,
+        roofline=roofline,
+        all_engines=all_engines,
     )
+    result = _run_table1(settings, seconds) if table1 else _run_systems(systems, settings)
     if output is not None:
         write_benchmark(output, result)
-    _print_table(result)
+    if markdown:
+        typer.echo(_markdown(result), nl=False)
+    else:
+        _print_table(result)
     if as_json:
         typer.echo(result.model_dump_json())
     return 0 if result.systems else 1
 
 
-def _settings(device: str, threads: int, runs: int, duration_s: float) -> "BenchmarkSettings":
+def _require_consistent(
+    *, table1: bool, systems: str | None, markdown: bool, as_json: bool
+) -> None:
+    if table1 and systems is not None:
+        raise ConfigError(
+            "--table1 and --systems", wanted="one choice of systems", do="leave one of them out"
+        )
+    if markdown and as_json:
+        raise ConfigError(
+            "--markdown and --json", wanted="one form on stdout", do="leave one of them out"
+        )
+
+
+def _settings(**values: Any) -> "BenchmarkSettings":
     from pydantic import ValidationError
 
     from evalsuite.benchmark import BenchmarkSettings
 
     try:
-        return BenchmarkSettings(device=device, threads=threads, runs=runs, duration_s=duration_s)
+        return BenchmarkSettings(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).replace("_", "-")
+        name = {"duration_s": "seconds"}.get(str(first["loc"][0]), str(first["loc"][0]))
         raise ConfigError(
             f"--{name} is {first['input']}", wanted=first["msg"], do="correct it"
         ) from error
+
+
+def _batch_sizes(text: str) -> list[int]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise ConfigError(
+            f"--batch is {text!r}", wanted="whole numbers, such as 4,16,64", do="correct it"
+        )
+    return [int(word) for word in words]
+
+
+def _tell(message: str) -> None:
+    typer.echo(f"timing {message}", err=True)
+
+
+def _run_table1(settings: "BenchmarkSettings", seconds: float | None) -> "Benchmark":
+    from evalsuite.benchmark_plan import run_table1
+
+    return run_table1(settings, seconds=seconds, progress=_tell)
+
+
+def _run_systems(systems: str | None, settings: "BenchmarkSettings") -> "Benchmark":
+    from evalsuite.benchmark import default_requests, run_benchmark
+    from evalsuite.registry import parse_systems
+
+    requests = default_requests() if systems is None else parse_systems(systems)
+    return run_benchmark(requests, settings, progress=_tell)
+
+
+def _markdown(result: "Benchmark") -> str:
+    from evalsuite.tables.render import render
+    from evalsuite.tables.speed import speed_table
+    from evalsuite.tables.speed_details import speed_details
+    from tests_mos.published import published_table
+
+    tables = [speed_table([result], published=published_table(1)), *speed_details([result])]
+    command = f"Made by `{result.provenance['command']}`.\n"
+    return "\n".join([*[render(table, "md") for table in tables], command])
 
 
 def _print_table(result: "Benchmark") -> None:
@@ -75,6 +175,8 @@ def _print_table(result: "Benchmark") -> None:
     console.print(table)
     for skipped in result.skipped:
         console.print(f"{skipped.name} not timed: {skipped.reason}. {skipped.how}", markup=False)
+    for device, reason in result.missing_devices.items():
+        console.print(f"{device} not timed: {reason}", markup=False)
     if any(speed.loaded for speed in result.systems):
         console.print("* the machine was busy: speeds may be too low")
 
@@ -82,13 +184,14 @@ def _print_table(result: "Benchmark") -> None:
 def _cells(speed: "SystemSpeed") -> tuple[str, ...]:
     millions = speed.millions_of_parameters, speed.millions_of_parameters_with_weight_norm
     without, with_norm = ("-" if value is None else f"{value:.3f}" for value in millions)
-    extremes = f"{speed.speed_khz_min:.1f}-{speed.speed_khz_max:.1f}"
-    speed_text = f"{speed.speed_khz:.1f} ({extremes}){'*' if speed.loaded else ''}"
+    # Three digits: a WaveNet makes 0.05 kHz, a MelGAN 250.
+    extremes = f"{speed.speed_khz_min:.3g}-{speed.speed_khz_max:.3g}"
+    speed_text = f"{speed.speed_khz:.3g} ({extremes}){'*' if speed.loaded else ''}"
     return (
         speed.label,
         without,
         with_norm,
         speed_text,
-        f"{speed.real_time_factor:.4f}",
+        f"{speed.real_time_factor:.4g}",
         speed.weights,
     )

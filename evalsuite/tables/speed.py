@@ -7,7 +7,9 @@ from evalsuite.tables.names import display_name, match_key
 from evalsuite.tables.published import PublishedRow, PublishedTable
 from evalsuite.tables.table import Column, Row, Table, Value
 
-__all__ = ["speed_table"]
+__all__ = ["load_lines", "speed_table"]
+
+_DEVICE_NAMES = {"cuda": "GPU", "cpu": "CPU"}
 
 _COLUMNS = (
     Column("system", "system"),
@@ -52,7 +54,8 @@ def speed_table(
     """
     systems: dict[str, dict[str, SystemSpeed]] = {}
     for benchmark in benchmarks:
-        for one in benchmark.systems:
+        # Other engines of a system stand in the table of engines.
+        for one in (one for one in benchmark.systems if one.variant_of is None):
             systems.setdefault(one.label, {})[_kind(one)] = one
     printed = {match_key(row.name): row for row in published.rows} if published else {}
     rows = []
@@ -124,18 +127,38 @@ def _footer(
     if published and published.hardware:
         lines.append(f"Published ({published.source}): {published.hardware}.")
         lines.append("Speeds on different hardware are not comparable.")
-    if any(one.loaded for one in timed):
-        lines.append("(busy): the machine had other work, so the speed may be too low.")
+    lines += load_lines(timed)
     if any(one.weights == "random" for one in timed):
         lines.append("Random weights: speed does not depend on their values.")
     more = sorted({one.conditioning for one in timed if one.conditioning != "mel"})
     if more:
         lines.append(f"Some systems are given more than a mel ({', '.join(more)}).")
     lines += [
+        f"No {_DEVICE_NAMES.get(device, device)} column: {reason}."
+        for benchmark in benchmarks
+        for device, reason in benchmark.missing_devices.items()
+    ]
+    lines += [
         f"Not timed: {skipped.name}, {skipped.reason}."
         for benchmark in benchmarks
         for skipped in benchmark.skipped
     ]
+    return lines
+
+
+def load_lines(timed: Sequence[SystemSpeed]) -> list[str]:
+    """Say which speeds a busy machine may have lowered, and how busy it was."""
+    lines = []
+    if any(one.loaded for one in timed):
+        lines.append("(busy): the machine had other work, so the speed may be too low.")
+    loads = [one.load for one in timed if one.load]
+    cores = [one.other_cores for one in loads if one.other_cores is not None]
+    stolen = [one.stolen_share for one in loads if one.stolen_share is not None]
+    if cores and stolen:
+        lines.append(
+            f"Other work while timing: {min(cores):.2f} to {max(cores):.2f} cores; taken by the "
+            f"host of a virtual machine: {100 * min(stolen):.1f} to {100 * max(stolen):.1f} %."
+        )
     return lines
 
 

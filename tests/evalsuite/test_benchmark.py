@@ -13,13 +13,34 @@ from evalsuite.benchmark import (
     run_benchmark,
     write_benchmark,
 )
+from evalsuite.benchmark_timing import Clocks
 from evalsuite.benchmark_worker import measure_speed
 from evalsuite.dummy import Dummy
 from evalsuite.errors import ConfigError, ManifestError, UnknownName, VocoderError
+from evalsuite.machine_load import LoadMeter, ProcessorTimes
 from evalsuite.registry import SystemRequest, parse_system, parse_systems
 from evalsuite.types import Features, Waveform
 
 QUICK = BenchmarkSettings(duration_s=0.2)
+
+
+def quiet_meter() -> LoadMeter:
+    """Nothing but an idle processor, whatever else runs while the tests do."""
+    return scripted_meter(other_cores=0.0)
+
+
+def scripted_meter(*, other_cores: float, stolen_share: float = 0.0) -> LoadMeter:
+    """Ten seconds on two processors, of which others had some."""
+    answers = iter(
+        [
+            ProcessorTimes(0.0, 0.0, 0.0),
+            ProcessorTimes(1.0 + 10 * other_cores, 20 * stolen_share, 20.0),
+        ]
+    )
+    seconds, own = iter([0.0, 10.0]), iter([0.0, 1.0])
+    return LoadMeter(
+        clock=lambda: next(seconds), own_cpu=lambda: next(own), times=lambda: next(answers)
+    )
 
 
 class Clock:
@@ -56,7 +77,7 @@ def test_speed_is_the_median_after_the_warm_up_without_the_analysis() -> None:
     vocoder = Timed(clock, [50, 50, 0.1, 0.2, 0.4, 0.5, 0.8])
     speed = measure_speed(
         SystemRequest("d", "dummy"), vocoder, BenchmarkSettings(duration_s=1.0),
-        load_s=3.0, load_average=0.1, clock=clock, cpu_clock=clock,
+        load_s=3.0, load_average=0.1, clocks=Clocks(clock, clock), meter=quiet_meter,
     )  # fmt: skip
     assert vocoder.seconds == []
     assert speed.seconds == pytest.approx([0.1, 0.2, 0.4, 0.5, 0.8])
@@ -74,25 +95,34 @@ def test_a_gpu_is_waited_for_inside_the_timed_run() -> None:
     vocoder = Timed(clock, [0.1] * 7, waiting_s=0.4)
     speed = measure_speed(
         SystemRequest("d", "dummy"), vocoder, QUICK,
-        load_s=0, load_average=None, clock=clock, cpu_clock=clock,
+        load_s=0, load_average=None, clocks=Clocks(clock, clock), meter=quiet_meter,
     )  # fmt: skip
     assert speed.seconds == pytest.approx([0.5] * 5)
 
 
 @pytest.mark.parametrize(
-    ("load_average", "cpu_seconds_per_second", "loaded"),
-    [(0.1, 1.0, False), (None, 1.0, False), (1.8, 1.0, True), (0.1, 0.5, True)],
+    ("other_cores", "stolen_share", "cpu_seconds_per_second", "loaded"),
+    [
+        (0.1, 0.0, 1.0, False),
+        (0.6, 0.0, 1.0, True),  # a neighbour on the other core
+        (0.0, 0.05, 1.0, True),  # a neighbour on the host of a virtual machine
+        (0.0, 0.0, 0.5, True),  # waited for its own core
+    ],
 )
 def test_a_busy_machine_is_flagged(
-    load_average: float | None, cpu_seconds_per_second: float, loaded: bool
+    other_cores: float, stolen_share: float, cpu_seconds_per_second: float, loaded: bool
 ) -> None:
     clock = Clock()
     speed = measure_speed(
         SystemRequest("d", "dummy"), Timed(clock, [0.1] * 7), QUICK,
-        load_s=0, load_average=load_average,
-        clock=clock, cpu_clock=lambda: clock.now_s * cpu_seconds_per_second,
+        load_s=0, load_average=1.5,
+        clocks=Clocks(clock, lambda: clock.now_s * cpu_seconds_per_second),
+        meter=lambda: scripted_meter(other_cores=other_cores, stolen_share=stolen_share),
     )  # fmt: skip
     assert speed.loaded is loaded
+    assert speed.load is not None
+    assert speed.load.other_cores == pytest.approx(other_cores)
+    assert speed.load.stolen_share == pytest.approx(stolen_share)
 
 
 PLUG_IN = """
@@ -151,15 +181,18 @@ def test_a_real_run_counts_melgan_and_marks_its_random_weights(tmp_path: Path) -
     assert melgan.millions_of_parameters == 4.260257
     assert melgan.millions_of_parameters_with_weight_norm == 4.26605
     assert (melgan.weights, melgan.device, melgan.dtype) == ("random", "cpu", "float32")
+    # Resident: at least the weights and torch itself, at most what a small machine has.
+    assert 100 < (melgan.peak_memory_mib or 0) < 4096
     assert melgan.n_samples == 4410 // 256 * 256
     assert melgan.load_s > 0.1  # torch was imported in there
     assert (dummy.weights, dummy.millions_of_parameters) == ("none", None)
     path = tmp_path / "run" / "benchmark.json"
     write_benchmark(path, result)
     assert read_benchmark(path) == result
-    assert {"schema_version", "settings", "systems", "skipped", "provenance"} == set(
-        json.loads(path.read_text())
-    )
+    assert set(json.loads(path.read_text())) == {
+        "schema_version", "settings", "systems", "skipped", "missing_devices", "ceilings",
+        "provenance",
+    }  # fmt: skip
 
 
 def test_what_cannot_run_is_listed_and_the_rest_is_timed() -> None:
@@ -189,10 +222,24 @@ def test_a_file_that_is_no_benchmark_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="not a benchmark"):
         read_benchmark(path)
     path.write_text('{"schema_version": 99}')
-    with pytest.raises(ManifestError, match="schema version 1"):
+    with pytest.raises(ManifestError, match="schema version 1 or 2"):
         read_benchmark(path)
 
 
-def test_four_runs_are_too_few() -> None:
+def test_two_runs_have_no_spread_to_speak_of() -> None:
     with pytest.raises(ValueError, match="runs"):
-        BenchmarkSettings(runs=4)
+        BenchmarkSettings(runs=2)
+
+
+def test_a_file_of_the_first_version_is_still_read(tmp_path: Path) -> None:
+    old = {
+        "schema_version": 1,
+        "settings": {
+            "device": "cpu", "threads": 1, "runs": 5, "warm_up_runs": 2, "duration_s": 2.0,
+            "sample_rate": 22050,
+        },
+        "systems": [], "skipped": [], "provenance": {},
+    }  # fmt: skip
+    path = tmp_path / "benchmark.json"
+    path.write_text(json.dumps(old))
+    assert read_benchmark(path).ceilings == {}
