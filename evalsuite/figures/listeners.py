@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from evalsuite.analysis import Analysis
 from evalsuite.figures.style import BLUE, ONE_COLUMN_IN, stamp, style, watermark
@@ -96,6 +97,7 @@ def order_figure(
             axes.errorbar([x], [mean], yerr=[2 * error], color=BLUE, marker="o", markersize=3,
                           linewidth=1, capsize=2)  # fmt: skip
         axes.axhline(0, color="black", linewidth=0.6)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("trial")
         axes.set_ylabel("score − mean of its system")
         axes.set_title(_drift_text(drift), fontsize=7)

@@ -1,6 +1,7 @@
 """Comparisons against statsmodels, scipy, closed forms and simulated listening tests."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -238,3 +239,42 @@ def test_letters_follow_the_comparisons() -> None:
     letters = significance_letters(["c", "a", "b"], comparisons)
     assert letters["c"] == "a"
     assert letters["a"] == letters["b"] == "b"
+
+
+@pytest.mark.parametrize("method", ["cluster2", "wilcoxon", "paired_t"])
+def test_a_rater_who_always_gives_the_same_score_adds_no_difference(method: str) -> None:
+    """Complete design: means move towards that score, differences shrink by n / (n + 1) alone."""
+    table = listening_test(10, drop=0.0)
+    rows = [
+        (one.system, table.listeners[listener], table.utterances[utterance], score)
+        for one in table.systems
+        for listener, utterance, score in zip(
+            one.listeners, one.utterances, one.scores, strict=True
+        )
+    ]
+    flat = [(one.system, "flat", name, 3.0) for one in table.systems for name in table.utterances]
+    more = score_table(*zip(*rows, *flat, strict=True))
+    n = len(table.listeners)
+    for ours, theirs in zip(
+        compare(table, [(0, 1), (0, 2)], method), compare(more, [(0, 1), (0, 2)], method),
+        strict=True,
+    ):  # fmt: skip
+        assert theirs.difference == pytest.approx(ours.difference * n / (n + 1), abs=1e-9)
+        if method != "cluster2":  # tests on utterance means do not see scale
+            assert theirs.p == pytest.approx(ours.p, rel=1e-6)
+
+
+def test_a_million_ratings_need_no_table_of_listeners_by_stimuli() -> None:
+    """5,000 listeners x 2,000 stimuli would be 80 MB a system as a dense table."""
+    random = np.random.default_rng(0)
+    n = 200_000
+    table = score_table(
+        random.integers(0, 10, n).astype(str), random.integers(0, 50_000, n).astype(str),
+        random.integers(0, 20_000, n).astype(str), random.integers(1, 6, n),
+    )  # fmt: skip
+    tracemalloc.start()
+    found = compare(table, pairs_of(table))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 45
+    assert peak < 100e6
