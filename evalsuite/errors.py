@@ -16,6 +16,8 @@
     │   ├── RatingsError       a rating table
     │   ├── TooFewRatings      a statistic that is undefined for so little data
     │   └── CheckpointError    a weights file
+    ├── TrainingError          exit 1: training cannot go on: no finite gradients, a full disk
+    ├── DownloadError          exit 1: a published file could not be fetched whole
     └── StoreError             exit 1: the study database refused
         ├── StudyFull          no seat is free
         ├── SeatLost           the seat timed out and was given back
@@ -31,6 +33,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "CorpusError",
+    "DownloadError",
     "EvalsuiteError",
     "FeatureMismatch",
     "InputError",
@@ -41,6 +44,7 @@ __all__ = [
     "StudyChanged",
     "StudyFull",
     "TooFewRatings",
+    "TrainingError",
     "Unavailable",
     "UnknownName",
     "UsageError",
@@ -130,6 +134,14 @@ class TooFewRatings(InputError):
 
 class CheckpointError(InputError):
     """A weights file is damaged, dangerous or of another network."""
+
+
+class TrainingError(EvalsuiteError):
+    """Training cannot go on; the last good checkpoint is kept."""
+
+
+class DownloadError(EvalsuiteError):
+    """A published file could not be fetched whole, or is not what it should be."""
 
 
 class StoreError(EvalsuiteError):

@@ -1,7 +1,8 @@
 """Folders of imported weights: ``weights.safetensors`` and the card that says what they are.
 
 Reading a card needs no torch, so listings stay fast; `vocoders.checkpoints` writes and loads the
-tensors. Weights lie under ``$EVALSUITE_WEIGHTS``, or ``weights/`` of the working directory.
+tensors. Weights lie under ``$EVALSUITE_WEIGHTS``, or ``weights/`` of the working directory; where
+none are, those that come with the package stand in (`evalsuite.shipped_weights`).
 
 *Reads* ``ROOT/<name>/weights.json``: see `WeightsCard`.
 """
@@ -13,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evalsuite.errors import CheckpointError, Unavailable
+from evalsuite.shipped_weights import SHIPPED, require_fit_for_default, shipped_folder
 
 __all__ = [
     "CARD_NAME",
@@ -44,6 +46,8 @@ class WeightsCard(BaseModel):
     mel : name of the mel convention the network was trained on.
     mel_digest : of that convention, so that a changed preset is noticed.
     licence, source : as given by whoever imported it; empty = unknown.
+    container : what the source file was and where in it the tensors were.
+    companions : name -> SHA-256 of further files the import read (architecture, statistics).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +64,8 @@ class WeightsCard(BaseModel):
     mel_digest: str
     licence: str = ""
     source: str = ""
+    container: str = ""
+    companions: dict[str, str] = {}
 
 
 def weights_root() -> Path:
@@ -106,19 +112,26 @@ def find_weights(vocoder: str, argument: str | None, *, root: Path | None = None
 
     Parameters
     ----------
-    argument : a folder, or the name of one below `root`; None takes the only one for `vocoder`.
+    argument : a folder, the name of one below `root`, or ``shipped`` for the weights that came
+        with the package; None takes the only one below `root`, else the shipped ones if they
+        may be used unasked.
 
     Raises
     ------
     Unavailable if there is none, or several and none was chosen.
     """
     root = root or weights_root()
+    shipped = shipped_folder(vocoder)
     if argument is not None:
         candidates = [Path(argument), root / argument]
+        if argument == SHIPPED and shipped is not None:
+            candidates.append(shipped)
         return next((path for path in candidates if path.is_dir()), candidates[0])
     fitting = [path for path, card in list_weights(root).items() if card.vocoder == vocoder]
     if len(fitting) == 1:
         return fitting[0]
+    if not fitting and shipped is not None:
+        return require_fit_for_default(vocoder, shipped)
     if not fitting:
         raise Unavailable(
             f"no trained weights for {vocoder!r} below {root}",

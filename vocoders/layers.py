@@ -1,19 +1,55 @@
-"""What the networks share: weight norm on and off, parameter counts, devices."""
+"""What the networks share: weight and spectral norm, parameter counts, devices."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from evalsuite.errors import ConfigError, Unavailable
 
 __all__ = [
+    "NormKind",
     "choose_device",
+    "choose_norm",
     "count_parameters",
     "remove_weight_norm",
     "set_weight",
+    "with_norm",
     "with_weight_norm",
 ]
+
+NormKind = Literal["weight", "spectral", "none"]
+
+
+def choose_norm(*, weight_norm: bool, spectral_norm: bool) -> NormKind:
+    """Name the norm of a network's layers.
+
+    Raises
+    ------
+    ConfigError if both are asked for: spectral norm stands in weight norm's place.
+    """
+    if weight_norm and spectral_norm:
+        raise ConfigError(
+            "weight_norm and spectral_norm are both true",
+            wanted="at most one of them: both set the length of the same weights",
+            do="set weight_norm: false beside spectral_norm: true",
+        )
+    if spectral_norm:
+        return "spectral"
+    return "weight" if weight_norm else "none"
+
+
+def with_norm(layer: nn.Module, kind: NormKind) -> nn.Module:
+    """Give a layer's weight this norm.
+
+    Spectral norm divides the weight by its largest singular value, estimated by one power
+    iteration per training step (Miyato et al. 2018, algorithm 1); it adds buffers, no parameters.
+    """
+    if kind == "spectral":
+        return spectral_norm(layer)
+    return with_weight_norm(layer, enabled=kind == "weight")
 
 
 def with_weight_norm(layer: nn.Module, *, enabled: bool = True) -> nn.Module:
@@ -25,7 +61,10 @@ def with_weight_norm(layer: nn.Module, *, enabled: bool = True) -> nn.Module:
 
 
 def remove_weight_norm(network: nn.Module) -> None:
-    """Fold length and direction back into plain weights, in place. The output stays."""
+    """Fold weight norm or spectral norm into plain weights, in place. The output stays.
+
+    Put the network into evaluation mode before: in training, spectral norm changes at every use.
+    """
     for layer in network.modules():
         if parametrize.is_parametrized(layer, "weight"):
             parametrize.remove_parametrizations(layer, "weight")

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from evalsuite.errors import AudioError
-from vocoders.layers import set_weight, with_weight_norm
+from vocoders.layers import NormKind, choose_norm, set_weight, with_norm
 
 __all__ = ["Generator", "GeneratorConfig", "ResidualBlock", "randomise", "require_frames"]
 
@@ -30,13 +31,32 @@ class GeneratorConfig:
     n_residual_layers : blocks per stage, of dilation 1, 3, 9, ...
     ratios : up-sampling of each stage; their product is the hop.
     weight_norm : False is the ablation "w/o Weight Normalization" of the paper's table 2.
+    spectral_norm : in weight norm's place, the ablation "w/ Spectral Normalization".
+    dilated : False is the ablation "w/o Dilated Convolutions": dilation 1 in all blocks.
+
+    Raises
+    ------
+    ConfigError if both norms are asked for.
     """
+
+    # Unknown keys of a configuration file are errors in here too.
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     n_mels: int = 80
     base_channels: int = 32
     n_residual_layers: int = 3
     ratios: tuple[int, ...] = (8, 8, 2, 2)
     weight_norm: bool = True
+    spectral_norm: bool = False
+    dilated: bool = True
+
+    def __post_init__(self) -> None:
+        choose_norm(weight_norm=self.weight_norm, spectral_norm=self.spectral_norm)
+
+    @property
+    def norm(self) -> NormKind:
+        """What sets the length of the weights."""
+        return choose_norm(weight_norm=self.weight_norm, spectral_norm=self.spectral_norm)
 
     @property
     def hop_length(self) -> int:
@@ -47,12 +67,12 @@ class GeneratorConfig:
 class ResidualBlock(nn.Module):
     """Dilated convolution beside a 1x1 shortcut; keeps shape (batch, channels, time)."""
 
-    def __init__(self, channels: int, dilation: int, *, weight_norm: bool) -> None:
+    def __init__(self, channels: int, dilation: int, *, norm: NormKind) -> None:
         super().__init__()
 
         def conv(kernel: int, dilation: int = 1) -> nn.Module:
             layer = nn.Conv1d(channels, channels, kernel, dilation=dilation)
-            return with_weight_norm(layer, enabled=weight_norm)
+            return with_norm(layer, norm)
 
         self.block = nn.Sequential(
             nn.LeakyReLU(_SLOPE),
@@ -80,12 +100,12 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or GeneratorConfig()
-        norm = config.weight_norm
+        norm = config.norm
         channels = config.base_channels * 2 ** len(config.ratios)  # 512
         layers: list[nn.Module] = [
             nn.ReflectionPad1d(3),
             # (batch, 80, frames) -> (batch, 512, frames)
-            with_weight_norm(nn.Conv1d(config.n_mels, channels, 7), enabled=norm),
+            with_norm(nn.Conv1d(config.n_mels, channels, 7), norm),
         ]
         for ratio in config.ratios:
             # (batch, channels, time) -> (batch, channels / 2, ratio * time), also for odd ratios
@@ -98,16 +118,16 @@ class Generator(nn.Module):
                 output_padding=ratio % 2,
             )
             channels //= 2
-            layers += [nn.LeakyReLU(_SLOPE), with_weight_norm(up, enabled=norm)]
+            layers += [nn.LeakyReLU(_SLOPE), with_norm(up, norm)]
             layers += [
-                ResidualBlock(channels, 3**depth, weight_norm=norm)
+                ResidualBlock(channels, 3**depth if config.dilated else 1, norm=norm)
                 for depth in range(config.n_residual_layers)
             ]
         layers += [
             nn.LeakyReLU(_SLOPE),
             nn.ReflectionPad1d(3),
             # (batch, 32, hop * frames) -> (batch, 1, hop * frames)
-            with_weight_norm(nn.Conv1d(channels, 1, 7), enabled=norm),
+            with_norm(nn.Conv1d(channels, 1, 7), norm),
             nn.Tanh(),
         ]
         self.model = nn.Sequential(*layers)

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from evalsuite.errors import UnknownName
 from evalsuite.metrics import Metric
 from evalsuite.metrics.log_mel_l1 import LogMelL1
+from evalsuite.metrics.multi_resolution_stft import MultiResolutionStftDistance
 from evalsuite.metrics.pesq import Pesq
 
 __all__ = ["METRICS", "make_metric"]
@@ -14,6 +15,7 @@ METRICS: dict[str, Callable[[], Metric]] = {
     "pesq_wb": lambda: Pesq("wb"),
     "pesq_nb": lambda: Pesq("nb"),
     "log_mel_l1": LogMelL1,
+    "m_stft": MultiResolutionStftDistance,
 }
 
 

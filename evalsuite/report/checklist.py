@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from evalsuite.analysis import Analysis
 from evalsuite.manifest import Manifest
+from evalsuite.shipped_weights import weakness
 
 __all__ = ["banners", "checklist", "manifest_stamps", "provenance_facts"]
 
@@ -15,10 +16,13 @@ _NOT_STATED = "not stated"
 
 
 def manifest_stamps(manifest: Manifest) -> list[str]:
-    """Return what makes a run no result: untrained weights and synthetic speech."""
+    """Return what makes a run no result: untrained or weak weights, synthetic speech."""
     stamps = []
     if manifest.untrained_labels:
         stamps.append(f"UNTRAINED WEIGHTS: {', '.join(manifest.untrained_labels)}")
+    for system in manifest.systems:
+        if weak := weakness(system.source):
+            stamps.append(f"{system.label}: {weak}")
     if manifest.synthetic_speech:
         stamps.append("SYNTHETIC SPEECH: the recordings are not human speech")
     return stamps

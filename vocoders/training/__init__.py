@@ -1,0 +1,1 @@
+"""Training of the networks: `evalsuite train CONFIG --data RECORDINGS -o OUT`."""
