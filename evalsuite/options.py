@@ -81,10 +81,10 @@ def _kinds(function: Callable[..., Any]) -> dict[str, _Kind]:
 
 
 def _kind(name: str, hint: Any) -> _Kind:
-    if get_origin(hint) is Literal:
-        return tuple(str(word) for word in get_args(hint))
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     kinds = [part for part in parts if part is not NoneType]
+    if len(kinds) == 1 and get_origin(kinds[0]) is Literal:
+        return tuple(str(word) for word in get_args(kinds[0]))
     if len(kinds) == 1 and kinds[0] in _WORD:
         return kinds[0]  # type: ignore[no-any-return]
     raise TypeError(f"option {name!r}: {hint!r} is not str, int, float, bool or Literal of words")

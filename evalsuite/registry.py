@@ -112,10 +112,43 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     "griffin_lim": BuiltIn("vocoders.griffin_lim:GriffinLim", "Griffin-Lim from a mel"),
     "world": BuiltIn("vocoders.world:World", "WORLD from F0, envelope, aperiodicity", "world"),
     "melgan": BuiltIn("vocoders.melgan:MelGAN", "MelGAN generator", "neural", needs_weights=True),
+    "waveglow": BuiltIn(
+        "vocoders.waveglow:WaveGlow", "WaveGlow, 12 flows of 256 channels", "neural", True
+    ),
+    "wavenet": BuiltIn(
+        "vocoders.wavenet:WaveNetVocoder", "WaveNet, autoregressive", "neural", True
+    ),
+    "clarinet": BuiltIn(
+        "vocoders.clarinet:ClariNet",
+        "ClariNet student, 6 flows (parameters with its teacher)",
+        "neural",
+        True,
+    ),
+    "clarinet_teacher": BuiltIn(
+        "vocoders.clarinet:ClariNetTeacher", "ClariNet teacher, autoregressive", "neural", True
+    ),
+    "hifigan": BuiltIn("vocoders.hifigan:HiFiGAN", "HiFi-GAN generator V1, V2, V3", "neural", True),
+    "parallel_wavegan": BuiltIn(
+        "vocoders.parallel_wavegan:ParallelWaveGAN", "Parallel WaveGAN generator", "neural", True
+    ),
+    "mb_melgan": BuiltIn(
+        "vocoders.mb_melgan:MBMelGAN", "Multi-band MelGAN with its filter bank", "neural", True
+    ),
+    "bigvgan": BuiltIn(
+        "vocoders.bigvgan:BigVGAN", "BigVGAN by its authors' package", "bigvgan", True
+    ),
+    "onnx": BuiltIn(
+        "vocoders.onnx_vocoder:OnnxVocoder", "an exported network through ONNX Runtime", "onnx"
+    ),
     "dummy": BuiltIn("evalsuite.dummy:Dummy", "a bank of sines, for tests and trial runs"),
 }
 #: Modules an optional extra of pyproject.toml brings.
-_MODULES_OF_EXTRA = {"world": ("pyworld",), "neural": ("torch", "safetensors")}
+_MODULES_OF_EXTRA = {
+    "world": ("pyworld",),
+    "neural": ("torch", "safetensors"),
+    "bigvgan": ("torch", "safetensors", "bigvgan"),
+    "onnx": ("onnxruntime",),
+}
 
 
 class _VocoderClass(Protocol):

@@ -1,93 +1,58 @@
 """Published checkpoints: read without running them, convert once, load with a verified hash.
 
-A pickle can run any code, so checkpoints are read by ``torch.load(weights_only=True)`` alone, and
-only once: `import_weights` writes plain tensors (safetensors) and a card beside them.
+A pickle can run any code, so `vocoders.containers` reads checkpoints without running any, and only
+once: `import_weights` writes plain tensors (safetensors) and a card beside them. What a network
+expects of its checkpoints stands in `vocoders.layouts`.
 
 *Writes* ``FOLDER/weights.safetensors`` and ``FOLDER/weights.json`` (`evalsuite.weights`).
 """
 
-import importlib
-import pickle
-import re
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from evalsuite.errors import CheckpointError, UnknownName
+from evalsuite.errors import CheckpointError
 from evalsuite.files import atomic_path, sha256_file, write_json
 from evalsuite.mel import mel_spec
 from evalsuite.weights import CARD_NAME, TENSORS_NAME, WeightsCard, read_card
+from vocoders.architecture_files import read_settings
+from vocoders.band_statistics import (
+    BandStatistics,
+    read_statistics,
+    statistics_tensors,
+    take_statistics,
+)
+from vocoders.containers import Container, read_container, read_state_dict
+from vocoders.importable import find_layout, importable
+from vocoders.layouts import CheckpointLayout, Recognised, not_recognised
+from vocoders.tensor_accounts import require_every_tensor
+from vocoders.tensor_names import (
+    has_weight_norm,
+    name_samples,
+    to_module_names,
+    to_official_names,
+    without_wrapper,
+)
 
 __all__ = [
-    "IMPORTABLE",
+    "BandStatistics",
     "CheckpointLayout",
+    "Recognised",
     "import_weights",
+    "importable",
     "load_weights",
+    "not_recognised",
     "read_state_dict",
+    "take_statistics",
     "to_module_names",
+    "to_official_names",
 ]
 
-#: Vocoders whose published checkpoints can be imported, and where their layout stands.
-IMPORTABLE: Mapping[str, str] = {"melgan": "vocoders.melgan:CHECKPOINT"}
-
-# torch's two spellings of weight norm: of 2017, and of parametrizations since 2.0.
-_LENGTH, _DIRECTION = "weight_g", "weight_v"
-_NEW_LENGTH = "parametrizations.weight.original0"
-_NEW_DIRECTION = "parametrizations.weight.original1"
-_DATA_PARALLEL = "module."
-
-
-@dataclass(frozen=True)
-class CheckpointLayout:
-    """What a network expects of a checkpoint.
-
-    Parameters
-    ----------
-    mel : convention it was trained on.
-    build_empty : weight norm or not -> network on torch's meta device, and its settings.
-    """
-
-    vocoder: str
-    mel: str
-    build_empty: Callable[[bool], tuple[nn.Module, dict[str, int | float | bool | str]]]
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a bare state dict from a ``.pt`` file (zip or legacy format) or safetensors.
-
-    Raises
-    ------
-    CheckpointError if the file is missing or damaged, holds code, or is no bare state dict.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            content = load_file(path)
-        else:
-            with warnings.catch_warnings():
-                # torch asks to file an issue about unusual pickles; ours are refused or read.
-                warnings.simplefilter("ignore", UserWarning)
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} is not plain tensors: {_refused_by_torch(error)}",
-            wanted="a file that torch.load(weights_only=True) accepts: a pickle with code is "
-            "never run",
-            do="ask its author for the bare state dict, and check that the download is whole",
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read: {_first_line(error)}",
-            wanted="a whole .pt or .safetensors file",
-            do="check the path, or download it again",
-        ) from error
-    return _require_state_dict(path, content)
+_HALVES = (torch.float16, torch.bfloat16)
 
 
 def import_weights(
@@ -95,6 +60,9 @@ def import_weights(
     vocoder: str,
     folder: Path,
     *,
+    further: Sequence[Path] = (),
+    config: Path | None = None,
+    statistics: Path | None = None,
     licence: str = "",
     source: str = "",
     overwrite: bool = False,
@@ -106,35 +74,50 @@ def import_weights(
     Parameters
     ----------
     path : the checkpoint.
-    vocoder : one of `IMPORTABLE`.
+    vocoder : one of `importable`.
     folder : made if it does not exist.
+    further : checkpoints of other parts of the same system, such as ClariNet's teacher.
+    config : architecture file published beside it; some layouts need none.
+    statistics : mean and deviation of the mel bands, for networks that hear normalised mels.
     licence, source : what the author says of it, kept on the card.
     overwrite : replace other weights in `folder`.
 
     Raises
     ------
-    UnknownName, CheckpointError listing each missing, unexpected or misshapen tensor.
+    UnknownName, CheckpointError listing each missing, unexpected or misshapen tensor, ConfigError
+    if `config` cannot be read.
     """
-    layout = _layout(vocoder)
-    tensors, key_map, naming = _official_names(read_state_dict(path))
-    network, config = layout.build_empty(naming != "plain")
-    _require_same_tensors(path, tensors, _official_names(network.state_dict())[0])
+    layout = find_layout(vocoder)
+    checkpoint = _understood(_read_all(path, further), path, layout, config)
+    found = checkpoint.found
+    tensors = dict(found.tensors) | _statistics_tensors(path, found, statistics)
     source_sha256 = sha256_file(path)
     _refuse_other_weights(folder, source_sha256, overwrite=overwrite)
     with atomic_path(folder / TENSORS_NAME) as temporary:
-        save_file({name: tensor.clone() for name, tensor in tensors.items()}, temporary)
+        # Clones, because safetensors refuses tensors that share memory.
+        save_file(
+            {
+                name: tensor.clone(memory_format=torch.contiguous_format)
+                for name, tensor in tensors.items()
+            },
+            temporary,
+        )
     card = WeightsCard(
         vocoder=vocoder,
         source_file=path.name,
         source_sha256=source_sha256,
         weights_sha256=sha256_file(folder / TENSORS_NAME),
-        layout=naming,
-        key_map=key_map,
-        config=config,
-        mel=layout.mel,
-        mel_digest=mel_spec(layout.mel).digest,
+        layout=checkpoint.layout,
+        key_map=checkpoint.key_map,
+        config=dict(found.settings),
+        mel=found.mel,
+        mel_digest=mel_spec(found.mel).digest,
         licence=licence,
         source=source,
+        container=checkpoint.container,
+        companions={
+            file.name: sha256_file(file) for file in (*further, config, statistics) if file
+        },
     )
     write_json(folder / CARD_NAME, card.model_dump())
     return card
@@ -143,9 +126,14 @@ def import_weights(
 def load_weights(folder: Path, vocoder: str) -> tuple[WeightsCard, dict[str, Tensor]]:
     """Load a weights folder after checking its hash, network and mel convention.
 
+    Returns
+    -------
+    The card, and the tensors under the network's names in the official spelling of weight norm,
+    with band statistics among them if there are any (`take_statistics`).
+
     Raises
     ------
-    CheckpointError if any of them is wrong.
+    CheckpointError if hash, network or convention is wrong.
     """
     card, path = read_card(folder), folder / TENSORS_NAME
     again = "import the checkpoint again: evalsuite weights import"
@@ -168,68 +156,104 @@ def load_weights(folder: Path, vocoder: str) -> tuple[WeightsCard, dict[str, Ten
     return card, load_file(path)
 
 
-def to_module_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename official tensor names to those of `torch.nn.utils.parametrizations.weight_norm`."""
-    names = {_LENGTH: _NEW_LENGTH, _DIRECTION: _NEW_DIRECTION}
-    return {_rename(name, names): tensor for name, tensor in tensors.items()}
+@dataclass(frozen=True, eq=False)
+class _Checkpoint:
+    """A checkpoint whose every tensor found its place."""
+
+    found: Recognised
+    layout: str
+    container: str
+    key_map: dict[str, str]
 
 
-def _official_names(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str], str]:
-    """Tensors under official names, the renamed ones, and which spelling the source has."""
-    parallel = all(name.startswith(_DATA_PARALLEL) for name in state)
-    names = {_NEW_LENGTH: _LENGTH, _NEW_DIRECTION: _DIRECTION}
-    tensors, key_map = {}, {}
-    for name, tensor in state.items():
-        official = _rename(name.removeprefix(_DATA_PARALLEL) if parallel else name, names)
-        tensors[official] = tensor
-        if official != name:
-            key_map[name] = official
-    naming = "plain"
-    if any(name.endswith(_LENGTH) for name in tensors):
-        renamed = any(name.endswith(_NEW_LENGTH) for name in state)
-        naming = "parametrizations" if renamed else "weight_g, weight_v"
-    return tensors, key_map, naming
+def _read_all(path: Path, further: Sequence[Path]) -> Container:
+    """Read one checkpoint, or several whose names do not meet, as one."""
+    whole = read_container(path)
+    for other in further:
+        part = read_container(other)
+        both = {name: whole.tensors[name] for name in part.tensors if name in whole.tensors}
+        if both:
+            raise CheckpointError(
+                f"{path} and {other} both have {name_samples(both)}",
+                wanted="checkpoints of different parts of one system",
+                do="import them one by one",
+            )
+        tensors = without_wrapper(whole.tensors) | without_wrapper(part.tensors)
+        whole = Container(tensors, f"{whole.kind} and {part.kind}", whole.settings)
+    return whole
 
 
-def _rename(name: str, endings: Mapping[str, str]) -> str:
-    for old, new in endings.items():
-        if name.endswith("." + old):
-            return name.removesuffix(old) + new
-    return name
-
-
-def _require_state_dict(path: Path, content: object) -> dict[str, Tensor]:
-    if isinstance(content, dict) and content:
-        odd = [key for key, value in content.items() if not isinstance(value, Tensor)]
-        if not odd and all(isinstance(key, str) for key in content):
-            return content
-        found = f"a dict with {', '.join(repr(key) for key in [*odd, *content][:5])}"
-    else:
-        found = f"an empty {type(content).__name__}" if not content else type(content).__name__
-    raise CheckpointError(
-        f"{path} holds {found}",
-        wanted="a bare state dict: tensor names and tensors, nothing else",
-        do="save the generator's state_dict() alone",
+def _understood(
+    container: Container, path: Path, layout: CheckpointLayout, config: Path | None
+) -> _Checkpoint:
+    settings = read_settings(config) if config else container.settings
+    spelt = to_official_names(without_wrapper(container.tensors))
+    raw_names = dict(zip(spelt, container.tensors, strict=True))
+    tensors, widened = _as_float32(spelt)
+    where = f"{path} ({container.kind}, {len(tensors)} tensors: {name_samples(container.tensors)})"
+    try:
+        found = layout.recognised(tensors, settings)
+    except CheckpointError as error:
+        raise CheckpointError(f"{where}: {error.got}", wanted=error.wanted, do=error.do) from error
+    sources = require_every_tensor(where, tensors, found)
+    key_map = {
+        raw_names[source]: own
+        for own, used in sources.items()
+        for source in used
+        if raw_names[source] != own
+    }
+    spelling = _spelling(container, tensors)
+    return _Checkpoint(
+        found,
+        f"{found.layout}: {spelling}" if found.layout else spelling,
+        f"{container.kind}, widened from half precision" if widened else container.kind,
+        key_map,
     )
 
 
-def _require_same_tensors(
-    path: Path, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
-) -> None:
-    faults = [f"missing {name}" for name in wanted if name not in given]
-    faults += [f"unexpected {name}" for name in given if name not in wanted]
-    for name in wanted.keys() & given.keys():
-        shape, right = tuple(given[name].shape), tuple(wanted[name].shape)
-        if shape != right:
-            faults.append(f"{name} has shape {shape} instead of {right}")
-        elif given[name].dtype != torch.float32 or not bool(given[name].isfinite().all()):
-            faults.append(f"{name} is {given[name].dtype} or has NaN or infinite values")
-    if faults:
+def _as_float32(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+    """Widen a checkpoint that was wholly saved in half precision, which loses nothing."""
+    floating = [tensor for tensor in tensors.values() if tensor.is_floating_point()]
+    if not floating or any(tensor.dtype not in _HALVES for tensor in floating):
+        return dict(tensors), False
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }, True
+
+
+def _spelling(container: Container, official: Mapping[str, Tensor]) -> str:
+    if not has_weight_norm(official):
+        return "plain"
+    if has_weight_norm(container.tensors):
+        return "weight_g, weight_v"
+    return "parametrizations"
+
+
+def _statistics_tensors(path: Path, found: Recognised, file: Path | None) -> dict[str, Tensor]:
+    n_mels = mel_spec(found.mel).n_mels
+    if file is None and found.needs_statistics:
         raise CheckpointError(
-            f"{path} does not fit in {len(faults)} places: {'; '.join(sorted(faults))}",
-            wanted=f"exactly the {len(wanted)} tensors of the network, finite float32",
-            do="check that it is the generator of this network, in its published size",
+            f"{path} is of a network that hears normalised mels",
+            wanted=f"mean and deviation of its {n_mels} bands, published beside it",
+            do="add --stats stats.h5 (or .npy, meanvar.joblib)",
         )
+    if file is None:
+        return {}
+    if not found.needs_statistics:
+        raise CheckpointError(
+            f"{path} is of a network that hears the log-mel as it is",
+            wanted="no statistics",
+            do="leave out --stats, or check that both files belong together",
+        )
+    statistics = read_statistics(file)
+    if len(statistics.mean) != n_mels:
+        raise CheckpointError(
+            f"{file} has statistics of {len(statistics.mean)} bands",
+            wanted=f"{n_mels} bands, as the convention {found.mel!r} has",
+            do="give the file that was published beside the checkpoint",
+        )
+    return statistics_tensors(statistics)
 
 
 def _refuse_other_weights(folder: Path, source_sha256: str, *, overwrite: bool) -> None:
@@ -241,27 +265,3 @@ def _refuse_other_weights(folder: Path, source_sha256: str, *, overwrite: bool) 
             wanted="an empty folder, or the same checkpoint",
             do="choose another folder or add --overwrite",
         )
-
-
-def _layout(vocoder: str) -> CheckpointLayout:
-    if vocoder not in IMPORTABLE:
-        near = get_close_matches(vocoder, IMPORTABLE, n=1)
-        raise UnknownName(
-            f"no checkpoints of {vocoder!r} can be imported",
-            wanted=f"one of {', '.join(sorted(IMPORTABLE))}",
-            do=f"write {near[0]!r}" if near else "choose one of them",
-        )
-    module, _, attribute = IMPORTABLE[vocoder].partition(":")
-    layout = getattr(importlib.import_module(module), attribute)
-    assert isinstance(layout, CheckpointLayout)
-    return layout
-
-
-def _refused_by_torch(error: pickle.UnpicklingError) -> str:
-    """What torch met, without its advice to load the file unsafely."""
-    found = re.search(r"WeightsUnpickler error:\s*(.+?)( was not an allowed|\n|$)", str(error))
-    return found.group(1) if found else "it is no pickle of tensors"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

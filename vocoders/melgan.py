@@ -1,39 +1,48 @@
-"""MelGAN as a system: its mel convention, its weights, its device.
+"""MelGAN as a system: its mel convention, its weights, its device, its engine.
 
 Kumar et al. 2019, arXiv 1910.06711. Checkpoints of the official release
-(descriptinc/melgan-neurips 6488045) load exactly: see `vocoders.checkpoints`.
+(descriptinc/melgan-neurips 6488045) and of two other code bases load exactly: see
+`vocoders.melgan_layouts`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 
-import torch
-from torch import nn
+from torch import Tensor
 
-from evalsuite.contract import require_own_features, require_sample_rate
-from evalsuite.mel import MelSpec, extract_mel, mel_spec
+from evalsuite.mel import MelSpec, mel_spec
 from evalsuite.registry import Setup
-from evalsuite.types import Features, Waveform
-from evalsuite.vocoder import Vocoder, VocoderInfo
-from evalsuite.weights import WeightsCard, find_weights
-from vocoders.checkpoints import CheckpointLayout, load_weights, to_module_names
-from vocoders.layers import choose_device, count_parameters, remove_weight_norm
-from vocoders.melgan_generator import Generator, GeneratorConfig, randomise, require_frames
+from evalsuite.weights import WeightsCard
+from vocoders.band_statistics import take_statistics
+from vocoders.layers import choose_device
+from vocoders.layouts import CheckpointLayout
+from vocoders.melgan_engines import EngineName, choose_engine, make_engine
+from vocoders.melgan_generator import Generator, randomise, require_frames
+from vocoders.melgan_layouts import (
+    MelInput,
+    card_config,
+    config_from_card,
+    mel_input,
+    recognise,
+)
+from vocoders.network_vocoder import UNTRAINED_SEED, NetworkVocoder, find_trained
+from vocoders.tensor_names import to_module_names
 
-__all__ = ["CHECKPOINT", "MelGAN"]
-
-_UNTRAINED_SEED = 0
+__all__ = ["CHECKPOINT", "MelGAN", "card_config"]
 
 
-class MelGAN(Vocoder):
+class MelGAN(NetworkVocoder):
     """The generator as a system.
+
+    Utterances are synthesised one after the other: on a CPU a batch runs at half the speed.
 
     Parameters
     ----------
-    generator : with its weights; weight norm is removed here.
+    generator : with its weights; weight norm is removed here, except for the engine ``official``.
     spec : the mel convention it was trained on.
     card : where the weights come from; None marks them as random.
     device : torch device name, or ``auto``.
+    engine : how it is computed, see `vocoders.melgan_engines`.
+    heard : what happens to the mel before the network hears it.
     """
 
     def __init__(
@@ -43,99 +52,57 @@ class MelGAN(Vocoder):
         *,
         card: WeightsCard | None = None,
         device: str = "cpu",
+        engine: EngineName = "auto",
+        heard: MelInput | None = None,
     ) -> None:
-        n_with_weight_norm = count_parameters(generator)
-        remove_weight_norm(generator)
-        self._device = choose_device(device)
-        self._generator = generator.eval().to(self._device)
-        self._spec = spec
-        config = _config_for_card(generator.config) | {"device": self._device.type}
-        if card is None:
-            config |= {"untrained_seed": _UNTRAINED_SEED}
-        self.info = VocoderInfo(
-            name="melgan",
-            family="neural",
-            sample_rate=spec.sample_rate,
-            spec=spec,
-            deterministic=True,
-            n_parameters=count_parameters(generator),
-            n_parameters_with_weight_norm=n_with_weight_norm,
-            trained=card is not None,
-            weights_sha256=card.weights_sha256 if card else None,
-            licence=card.licence or "unknown" if card else "MIT",
-            source=(card.source or card.source_file) if card else "random weights",
-            config=config,
+        engine = choose_engine(engine, choose_device(device))
+        settings = dict(card.config) if card else card_config(generator.config)
+        super().__init__(
+            "melgan",
+            generator,
+            spec,
+            card=card,
+            device=device,
+            config=settings | {"engine": engine},
+            keep_weight_norm=engine == "official",
         )
+        self._heard = heard or MelInput()
+        self._engine, ran = make_engine(generator, engine)
+        self.info = replace(self.info, config={**self.info.config, "engine": ran})
 
     @classmethod
-    def create(cls, setup: Setup, *, device: str | None = None) -> "MelGAN":
+    def create(
+        cls, setup: Setup, *, device: str | None = None, engine: EngineName = "auto"
+    ) -> "MelGAN":
         """Make it from ``melgan:FOLDER`` or the only imported weights; else random weights.
 
         Raises
         ------
-        Unavailable if there are no weights and random ones were not asked for.
+        Unavailable if there are no weights and random ones were not asked for; ConfigError if the
+        engine does not run on the device.
         """
         device = device or setup.device
-        if setup.untrained and setup.argument is None:
+        trained = find_trained("melgan", setup)
+        if trained is None:
             generator = Generator()
-            randomise(generator, _UNTRAINED_SEED)
-            return cls(generator, mel_spec("melgan"), device=device)
-        card, tensors = load_weights(find_weights("melgan", setup.argument), "melgan")
-        generator = Generator(_config_from_card(card.config))
+            randomise(generator, UNTRAINED_SEED)
+            return cls(generator, mel_spec("melgan"), device=device, engine=engine)
+        card, tensors = trained
+        heard = mel_input(card.config, take_statistics(tensors))
+        generator = Generator(config_from_card(card.config))
         generator.load_state_dict(to_module_names(tensors))
-        return cls(generator, mel_spec(card.mel), card=card, device=device)
+        spec = mel_spec(card.mel)
+        return cls(generator, spec, card=card, device=device, engine=engine, heard=heard)
 
-    def analyse(self, wave: Waveform) -> Features:
-        """Compute the mel, after scaling the wave to the convention's peak.
+    def require_frames(self, n_frames: int, id: str) -> None:
+        """Refuse a mel too short for the reflection of the first layers."""
+        require_frames(n_frames, id)
 
-        Raises
-        ------
-        AudioError if the wave is too short or at another rate.
-        """
-        require_sample_rate(self.info, wave)
-        features = extract_mel(wave, self._spec)
-        require_frames(features.values.shape[1], wave.id)
-        return features
-
-    def generate(self, batch: Sequence[Features], *, seed: int) -> list[Waveform]:
-        """Synthesise one utterance after the other: on a CPU a batch runs at half the speed."""
-        return [self._one(features) for features in batch]
-
-    def synchronize(self) -> None:
-        """Wait for the GPU."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-
-    def _one(self, features: Features) -> Waveform:
-        require_own_features(self.info, features)
-        require_frames(features.values.shape[1], features.id)
-        # Repeatable kernels and true float32, also on a GPU.
-        exact = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), exact:
-            mel = torch.from_numpy(features.values.copy()).to(self._device)
-            audio = self._generator(mel[None])[0, 0]
-        return Waveform(audio.cpu().numpy(), self._spec.sample_rate, features.id)
+    def synthesise(self, mel: Tensor, seed: int) -> Tensor:
+        """Turn one mel into audio; nothing is random."""
+        n_samples = self.spec.hop_length * mel.shape[-1]
+        return self._engine(self._heard.prepare(mel))[0, :n_samples]
 
 
-def _config_for_card(config: GeneratorConfig) -> dict[str, int | float | bool | str]:
-    return asdict(config) | {"ratios": " ".join(map(str, config.ratios))}
-
-
-def _config_from_card(settings: Mapping[str, int | float | bool | str]) -> GeneratorConfig:
-    return GeneratorConfig(
-        n_mels=int(settings["n_mels"]),
-        base_channels=int(settings["base_channels"]),
-        n_residual_layers=int(settings["n_residual_layers"]),
-        ratios=tuple(int(ratio) for ratio in str(settings["ratios"]).split()),
-        weight_norm=bool(settings["weight_norm"]),
-    )
-
-
-def _build_empty(weight_norm: bool) -> tuple[nn.Module, dict[str, int | float | bool | str]]:
-    config = GeneratorConfig(weight_norm=weight_norm)
-    with torch.device("meta"):
-        return Generator(config), _config_for_card(config)
-
-
-#: How a published generator is recognised: official names, default architecture.
-CHECKPOINT = CheckpointLayout("melgan", mel="melgan", build_empty=_build_empty)
+#: How published generators are recognised: three code bases, see `vocoders.melgan_layouts`.
+CHECKPOINT = CheckpointLayout("melgan", recognise=recognise)

@@ -18,12 +18,15 @@ from evalsuite.cli.analyze import analyze
 from evalsuite.cli.benchmark import benchmark
 from evalsuite.cli.check import check
 from evalsuite.cli.demo import demo
+from evalsuite.cli.export import export_onnx
 from evalsuite.cli.generate import generate
 from evalsuite.cli.metrics import metrics
+from evalsuite.cli.plan import plan
 from evalsuite.cli.report import report
 from evalsuite.cli.serve import serve
 from evalsuite.cli.study import study_app
 from evalsuite.cli.tables import tables
+from evalsuite.cli.train import train
 from evalsuite.cli.vocoders import vocoders
 from evalsuite.errors import EvalsuiteError
 
@@ -42,6 +45,7 @@ app.command()(demo)
 app.command()(generate)
 app.command()(check)
 app.command()(metrics)
+app.command()(plan)
 app.add_typer(study_app)
 app.command()(serve)
 app.command()(analyze)
@@ -49,7 +53,9 @@ app.command()(benchmark)
 app.command()(tables)
 app.command()(report)
 app.command()(vocoders)
+app.command("export-onnx")(export_onnx)
 app.add_typer(weights.app)
+app.command()(train)
 
 
 def _print_version(wanted: bool) -> None:

@@ -26,6 +26,9 @@ _PRESETS = (
         log_base="10", log_scale=20.0, log_offset=-20.0, affine_scale=0.01, affine_offset=1.0,
         clip=(0.0, 1.0), input_peak=0.999,
     ),
+    # r9y9/wavenet_vocoder a35fff7 (master), audio.py; the training set's mean and variance come
+    # with each checkpoint (meanvar.joblib), so the vocoder that loads it normalises
+    MelSpec("wavenet_master", f_min=125.0, f_max=7600.0, log_base="10", floor=1e-10),
     # ksw0306/ClariNet df31b4c: 20 log10, although power 2 makes it energies
     MelSpec(
         "clarinet", f_min=125.0, f_max=7600.0, power=2, floor=1e-4,

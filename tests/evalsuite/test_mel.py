@@ -80,6 +80,11 @@ def wavenet(samples: np.ndarray) -> np.ndarray:
     return np.clip((decibels + 100) / 100, 0, 1)
 
 
+def wavenet_master(samples: np.ndarray) -> np.ndarray:
+    magnitudes = librosa_magnitudes(samples, pad=512)
+    return np.log10(np.maximum(librosa_bank(125, 7600) @ magnitudes, 1e-10))
+
+
 def clarinet(samples: np.ndarray) -> np.ndarray:
     mel = librosa.feature.melspectrogram(
         y=to_peak(samples, 0.999), sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=80,
@@ -101,6 +106,7 @@ ORACLES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
     "waveglow": (tacotron2, 5e-4),
     "hifigan": (hifigan, 1e-5),
     "wavenet": (wavenet, 1e-5),
+    "wavenet_master": (wavenet_master, 1e-5),
     "clarinet": (clarinet, 1e-5),
     "pwg": (pwg, 1e-5),
 }
@@ -138,6 +144,7 @@ FRAMES = {
     "clarinet": lambda n: n // 256 + 1,
     "pwg": lambda n: n // 256 + 1,
     "wavenet": lambda n: -(-n // 256) + 3,
+    "wavenet_master": lambda n: n // 256 + 1,
 }
 
 

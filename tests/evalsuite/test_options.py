@@ -16,6 +16,7 @@ def create(
     f0: Literal["harvest", "dio"] = "harvest",
     name: str = "",
     device: str | None = None,
+    preset: Literal["small", "large"] | None = None,
     fast: bool = False,
 ) -> None: ...
 
@@ -27,6 +28,7 @@ def test_options_are_the_keyword_only_parameters() -> None:
         Option("f0", "harvest|dio", "harvest"),
         Option("name", "text", ""),
         Option("device", "text", None),
+        Option("preset", "small|large", None),
         Option("fast", "bool", False),
     ]
 

@@ -4,11 +4,11 @@ import librosa
 import numpy as np
 import pytest
 
-from evalsuite.errors import AudioError, ConfigError
+from evalsuite.errors import AudioError, ConfigError, Unavailable
 from evalsuite.mel import MelSpec, mel_spec
-from evalsuite.registry import create_vocoder, parse_system
+from evalsuite.registry import Setup, create_vocoder, fingerprint, parse_system
 from evalsuite.types import FloatArray, Waveform
-from vocoders.griffin_lim import GriffinLim, fast_griffin_lim
+from vocoders.griffin_lim import GriffinLim, fast_griffin_lim, fused_griffin_lim
 
 HANN = np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024), np.float32)
 
@@ -150,3 +150,59 @@ def test_the_mel_is_all_it_sees() -> None:
     ]
     np.testing.assert_array_equal(*made)
     assert mel_spec("melgan").digest != system.info.spec.digest
+
+
+def test_the_fused_steps_are_the_same_up_to_rounding(speech: Waveform) -> None:
+    """Two rounds only: rounding grows with each, to another phase that fits as well."""
+    pytest.importorskip("numba")
+    target = np.ascontiguousarray(spectrogram(speech.samples).T)
+    for n_iterations, momentum in ((2, 0.99), (2, 0.0)):
+        settings = {"n_iterations": n_iterations, "momentum": momentum, "seed": 3}
+        plain, fused = (
+            search(target, HANN, 256, **settings)
+            for search in (fast_griffin_lim, fused_griffin_lim)
+        )
+        np.testing.assert_allclose(fused, plain, atol=1e-4)
+        assert np.abs(plain).max() > 0.1
+
+
+def test_the_fused_search_converges_as_far(speech: Waveform) -> None:
+    pytest.importorskip("numba")
+    target, n_samples = spectrogram(speech.samples), len(speech.samples)
+    found = [
+        convergence(
+            target,
+            search(np.ascontiguousarray(target.T), HANN, 256, n_iterations=32, seed=0)[
+                512 : 512 + n_samples
+            ],
+        )
+        for search in (fast_griffin_lim, fused_griffin_lim)
+    ]
+    assert found[0] == pytest.approx(found[1], rel=0.01)
+
+
+def test_from_the_mel_it_fits_better_than_librosa_in_as_many_rounds(speech: Waveform) -> None:
+    fits = {}
+    for engine in ("scipy", "librosa"):
+        system = create_vocoder(parse_system(f"griffin_lim?engine={engine}&n_iterations=32"))
+        features = system.analyse(speech)
+        made = system.generate([features], seed=0)[0].samples
+        assert made.shape == speech.samples.shape
+        fits[engine] = convergence(spectrogram(speech.samples), made)
+    assert fits["scipy"] < fits["librosa"] < 1
+
+
+def test_auto_is_what_runs_here_and_part_of_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    fused = create_vocoder(parse_system("griffin_lim")).info
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    without = GriffinLim.create(Setup()).info
+    assert (fused.config["engine"], without.config["engine"]) == ("fused", "scipy")
+    assert fingerprint(fused) != fingerprint(without)
+    with pytest.raises(Unavailable, match="needs numba"):
+        GriffinLim.create(Setup(), engine="fused")
+
+
+def test_librosa_refuses_frames_that_it_cannot_invert() -> None:
+    with pytest.raises(ConfigError, match="'librosa' with mel 'melgan'"):
+        create_vocoder(parse_system("griffin_lim?engine=librosa&mel=melgan"))

@@ -11,6 +11,7 @@ from evalsuite.types import FloatArray, Waveform
 from vocoders.mel_inversion import (
     decompress,
     invert_by_fista,
+    invert_by_fused_fista,
     invert_by_pseudo_inverse,
     magnitudes,
 )
@@ -81,3 +82,25 @@ def test_every_convention_is_inverted_to_magnitudes_that_fit_it(
     again = mel_filter_bank(spec) @ energies
     wanted = decompress(values, spec)
     assert np.linalg.norm(again - wanted) < 0.01 * np.linalg.norm(wanted)
+
+
+@pytest.mark.parametrize("n_frames", [1, 16, 37])
+def test_the_fused_solver_is_the_same_up_to_rounding(speech: Waveform, n_frames: int) -> None:
+    """Whole blocks of lanes and a rest; sums in another order."""
+    pytest.importorskip("numba")
+    mel = mel_of(speech)[40 : 40 + n_frames]
+    plain = invert_by_fista(mel, BANK, n_iterations=32)
+    fused = invert_by_fused_fista(mel, BANK, n_iterations=32)
+    assert fused.dtype == np.float32
+    np.testing.assert_allclose(fused, plain, atol=2e-4 * plain.max())
+    assert residual(fused, mel) < 1e-3
+
+
+def test_the_fused_solver_skips_filters_without_weights(speech: Waveform) -> None:
+    pytest.importorskip("numba")
+    bank = np.vstack([BANK[:20], BANK[40:]])
+    mel = np.ascontiguousarray(np.delete(mel_of(speech)[:20], range(20, 40), axis=1))
+    plain, fused = (
+        invert(mel, bank, n_iterations=16) for invert in (invert_by_fista, invert_by_fused_fista)
+    )
+    np.testing.assert_allclose(fused, plain, atol=2e-4 * plain.max())
