@@ -4,7 +4,8 @@ import sys
 import zipfile
 
 WANTED = {"evalsuite", "vocoders", "tests_mos", "dashboard"}
-DATA = (".yaml", ".js", ".css", ".html.jinja", "py.typed")
+DATA = (".yaml", ".js", ".css", ".html.jinja", "py.typed", ".safetensors", "model_card.json")
+LEFT_OUT = "vocoders/weights/state"  # 26 MB that only a training needs
 
 
 def main(wheel: str) -> None:
@@ -16,6 +17,8 @@ def main(wheel: str) -> None:
     for ending in DATA:
         if not any(name.endswith(ending) for name in names):
             raise SystemExit(f"the wheel holds no file that ends in {ending}")
+    if any(name.startswith(LEFT_OUT) for name in names):
+        raise SystemExit(f"the wheel holds {LEFT_OUT}")
     print(f"wheel: {len(names)} files, top level {', '.join(sorted(top))}")
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ pytest.importorskip("espeakng_loader")
 pytest.importorskip("pyworld")
 
 SYSTEMS = {"original", "anchor", "griffin_lim", "world", "telephone"}
+if find_spec("torch"):
+    SYSTEMS |= {"our_melgan"}
 
 
 def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:

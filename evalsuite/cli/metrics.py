@@ -16,8 +16,8 @@ __all__ = ["metrics"]
 def metrics(
     run: Annotated[Path, typer.Argument(help="A run made by evalsuite generate.")],
     only: Annotated[
-        str, typer.Option(help="Some of pesq_wb, pesq_nb, log_mel_l1.", metavar="M,…")
-    ] = "pesq_wb,pesq_nb,log_mel_l1",
+        str, typer.Option(help="Some of pesq_wb, pesq_nb, log_mel_l1, m_stft.", metavar="M,…")
+    ] = "pesq_wb,pesq_nb,log_mel_l1,m_stft",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the means as JSON.")] = False,
 ) -> None:

@@ -16,7 +16,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from vocoders.training.data import Recordings
 from vocoders.training.limits import Limits
 from vocoders.training.progress import ProgressLine, TrainingProgress
 from vocoders.training.tones import write_tone_corpus
-from vocoders.training.trainer import train
+from vocoders.training.trainer import TrainingResult, train
 
 __all__ = ["SMALL", "VARIANTS", "VariantRow", "as_markdown", "compare"]
 
@@ -55,7 +55,7 @@ SMALL = (
     "data.segment_samples=4096",
     "data.batch_size=2",
     "data.valid_clips=2",
-    "warm_up.steps=300",
+    "warm_up.steps=200",
     "warm_up.learning_rate=5e-3",
     "warm_up.final_learning_rate=1e-4",
     "losses.log_mel_l1=5",
@@ -67,7 +67,7 @@ SMALL = (
     "run.checkpoint_interval=0",
     "run.valid_interval=0",
 )
-_N_STEPS = 400
+_N_STEPS = 300
 _WINDOW = 3  # log lines at either end
 _HINGE = "discriminator/hinge"  # logged in the adversarial phase alone
 
@@ -124,23 +124,28 @@ def compare(
             limits=Limits(n_steps), cache=out / "audio", fresh=True, progress=progress,
         )  # fmt: skip
         seconds = time.monotonic() - started
-        assert result.samples is not None
-        losses = _read_losses(out / name / "log.csv")
-        skipped = losses.pop("skipped_updates")
-        values = [value for found in losses.values() for value in found.values()]
-        rows.append(
-            VariantRow(
-                name,
-                network_sizes(*load_config(name)),
-                _ends(losses["generator/total"], lambda step: step not in losses[_HINGE]),
-                _ends(losses[_HINGE]),
-                all(map(math.isfinite, values)) and not any(skipped.values()),
-                result.validation["log_mel_l1"],
-                seconds,
-                _findings(result.samples),
-            )
-        )
+        if result.samples is None:
+            raise KeyboardInterrupt  # it was stopped, and has saved
+        rows.append(_row(name, out / name / "log.csv", result, seconds))
     return rows
+
+
+def _row(name: str, log: Path, result: TrainingResult, seconds: float) -> VariantRow:
+    losses = _read_losses(log)
+    skipped = losses.pop("skipped_updates")
+    totals, hinge = losses["generator/total"], losses[_HINGE]
+    values = [value for found in losses.values() for value in found.values()]
+    assert result.samples is not None
+    return VariantRow(
+        name,
+        network_sizes(*load_config(name)),
+        _ends([value for step, value in totals.items() if step not in hinge]),
+        _ends(list(hinge.values())),
+        all(map(math.isfinite, values)) and not any(skipped.values()),
+        result.validation["log_mel_l1"],
+        seconds,
+        _findings(result.samples),
+    )
 
 
 def as_markdown(rows: Sequence[VariantRow]) -> str:
@@ -175,11 +180,8 @@ def _read_losses(path: Path) -> dict[str, dict[int, float]]:
     return losses
 
 
-def _ends(
-    losses: Mapping[int, float], wanted: Callable[[int], bool] = lambda step: True
-) -> tuple[float, float]:
-    """Mean of the first and of the last log lines, of the wanted steps."""
-    values = [value for step, value in losses.items() if wanted(step)]
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    """Mean of the first and of the last log lines."""
     return statistics.fmean(values[:_WINDOW]), statistics.fmean(values[-_WINDOW:])
 
 
