@@ -12,6 +12,7 @@ from evalsuite.contract import WaveformSpec
 from evalsuite.dummy import Dummy
 from evalsuite.errors import ConfigError, Unavailable, UnknownName
 from evalsuite.registry import (
+    BUILT_IN,
     availability,
     create_vocoder,
     fingerprint,
@@ -48,8 +49,9 @@ class Buzz(Dummy):
 
 
 def test_built_in_names_come_first_in_table_order() -> None:
-    assert vocoder_names()[:7] == [
-        "original", "anchor", "recorded", "griffin_lim", "world", "melgan", "dummy",
+    assert vocoder_names()[: len(BUILT_IN)] == list(BUILT_IN)
+    assert vocoder_names()[:6] == [
+        "original", "anchor", "recorded", "griffin_lim", "world", "melgan",
     ]  # fmt: skip
 
 
@@ -57,7 +59,7 @@ def test_an_unknown_name_gets_the_nearest_and_all_known() -> None:
     with pytest.raises(UnknownName) as error:
         create_vocoder(parse_system("melgam"))
     assert "did you mean 'melgan'?" in str(error.value)
-    assert "anchor, dummy, griffin_lim, melgan, original, recorded, world" in str(error.value)
+    assert ", ".join(sorted(vocoder_names())) in str(error.value)
 
 
 def test_an_unknown_option_is_refused_before_the_vocoder_is_made() -> None:

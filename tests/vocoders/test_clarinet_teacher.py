@@ -71,14 +71,14 @@ def test_full_size_rings_equal_the_recomputed_field_and_any_company() -> None:
     remove_weight_norm(network)
     source = torch.Generator().manual_seed(0)
     mels = [torch.rand(80, n, generator=source) for n in (1, 2, 1)]
-    noises = [torch.randn(n, generator=source) for n in (60, 270, 130)]
+    noises = [torch.randn(n, generator=source) for n in (20, 90, 40)]
     with torch.inference_mode():
         engine = RingTeacher(network)
         together = engine(mels, noises)
         for mel, noise, audio in zip(mels, noises, together, strict=True):
             assert torch.equal(engine([mel], [noise])[0], audio)
-        few = EagerTeacher(network)(mels[:1], [noises[0][:20]])[0]
-    torch.testing.assert_close(together[0][:20], few, atol=1e-6, rtol=0)
+        few = EagerTeacher(network)(mels[:1], [noises[0][:8]])[0]
+    torch.testing.assert_close(together[0][:8], few, atol=1e-6, rtol=0)
 
 
 def test_a_mel_is_upsampled_in_pieces_without_seams() -> None:
