@@ -126,6 +126,14 @@ def test_a_second_opinion_that_disagrees_is_a_warning() -> None:
     assert any("mann_whitney gives p" in warning for warning in found.warnings)
 
 
+def test_a_test_that_cannot_be_significant_has_no_opinion() -> None:
+    """Seven utterances: the smallest p of the signed-rank test is 1/64, over six pairs 6/64."""
+    found = analyse(ratings(n_listeners=30, n_utterances=7))
+    assert found.inference is not None
+    assert any(one.p_holm < 0.05 for one in found.inference.comparisons)
+    assert not any("wilcoxon" in warning for warning in found.warnings)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_tables_render_in_every_format(analysed: Analysis, format: str) -> None:
     for table in (comparison_table(analysed), screening_table(analysed)):

@@ -57,7 +57,7 @@ class Adversary:
         losses: LossConfig,
         precision: Precision,
     ) -> None:
-        self._network, self._update = network, update
+        self.network, self._update = network, update
         self._losses, self._precision = losses, precision
         config: DiscriminatorConfig = network.config
         self._feature_matching = feature_matching_factor(
@@ -75,13 +75,16 @@ class Adversary:
         fake, real : shape (batch, 1, samples); no gradient flows into `fake`.
         """
         with autocast(self._precision, real.device):
-            # In one pass, which fills a GPU better than two.
-            both = self._network(torch.cat([fake.detach(), real.to(fake.dtype)]))
-        judged_fake, judged_real = _half(both, 0), _half(both, 1)
+            judged_fake, judged_real = self.judge_both(fake.detach(), real.to(fake.dtype))
         loss = discriminator_loss(judged_fake, judged_real)
         norm = self._update(loss)
         losses = {"discriminator/hinge": float(loss.detach()), "discriminator/gradient_norm": norm}
         return Lesson(losses, judged_real)
+
+    def judge_both(self, fake: Tensor, real: Tensor) -> tuple[list[Judgement], list[Judgement]]:
+        """Judge both in one pass, which fills a GPU better than two."""
+        both = self.network(torch.cat([fake, real]))
+        return _half(both, 0), _half(both, 1)
 
     def criticise(self, fake: Tensor, real: Tensor, lesson: Lesson) -> dict[str, Tensor]:
         """Losses of the generator by name, weighted; the discriminator gets no gradients.
@@ -93,14 +96,14 @@ class Adversary:
             the update.
         """
         # What the passes record counts; the flag may be set back before the backward pass.
-        self._network.requires_grad_(False)
+        self.network.requires_grad_(False)
         try:
             with autocast(self._precision, real.device):
                 stale = self._losses.stale_real_features
-                judged_real = lesson.real if stale else self._network(real)
-                judged_fake = self._network(fake)
+                judged_real = lesson.real if stale else self.network(real)
+                judged_fake = self.network(fake)
         finally:
-            self._network.requires_grad_(True)
+            self.network.requires_grad_(True)
         parts = {"generator/adversarial": generator_loss(judged_fake)}
         if self._feature_matching:
             matching = feature_matching_loss(judged_fake, judged_real)

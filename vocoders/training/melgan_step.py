@@ -6,7 +6,7 @@ generator's update through the updated discriminator. A warm-up phase, if config
 before and trains the generator alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,14 @@ from torch.nn.utils import parametrize
 
 from evalsuite.errors import CheckpointError
 from vocoders.checkpoints import read_state_dict, to_module_names, to_official_names
-from vocoders.discriminator import Discriminator, Judgement
+from vocoders.discriminator import Discriminator
 from vocoders.layers import set_weight
 from vocoders.melgan_generator import Generator
+from vocoders.training.adversary import Adversary
+from vocoders.training.audio_losses import AudioLosses
 from vocoders.training.export import export_generator
-from vocoders.training.losses import (
-    MultiResolutionStft,
-    discriminator_loss,
-    feature_matching_factor,
-    feature_matching_loss,
-    generator_loss,
-)
 from vocoders.training.mel import MelTransform
-from vocoders.training.melgan_config import Initialisation, MelganConfig
+from vocoders.training.melgan_config import Initialisation, LossConfig, MelganConfig
 from vocoders.training.precision import autocast
 from vocoders.training.step import StepKind
 from vocoders.training.update import GradientUpdate
@@ -45,6 +40,8 @@ class MelganStep:
     device : where networks and losses are.
     """
 
+    adversary_class = Adversary
+
     def __init__(self, config: MelganConfig, device: torch.device) -> None:
         self._config, self._device = config, device
         # Built on the CPU: its random numbers do not depend on the device.
@@ -55,13 +52,13 @@ class MelganStep:
             network.to(device)
         _start_from(self.generator, config.start.generator)
         _start_from(self.discriminator, config.start.discriminator)
-        self._run_generator: Callable[[Tensor], Tensor] = self.generator
-        self._run_discriminator: Callable[[Tensor], list[Judgement]] = self.discriminator
         if config.run.compile:
-            self._run_generator = torch.compile(self.generator)
-            self._run_discriminator = torch.compile(self.discriminator)
+            self.generator.compile()
+            self.discriminator.compile()
         self._mel = MelTransform(config.mel_spec).to(device)
-        self._stft = MultiResolutionStft().to(device)
+        self._audio_losses = AudioLosses(config.losses, self._mel)
+        warm_up = LossConfig(log_mel_l1=config.warm_up.log_mel_l1, stft=config.warm_up.stft)
+        self._warm_up_losses = AudioLosses(warm_up, self._mel)
         self._optimisers = {
             name: torch.optim.Adam(
                 network.parameters(),
@@ -79,11 +76,8 @@ class MelganStep:
             )
             for name, optimiser in self._optimisers.items()
         }
-        self._feature_matching = feature_matching_factor(
-            config.losses.feature_matching,
-            config.losses.feature_matching_scale,
-            n_layers=config.discriminator.n_layers,
-            n_scales=config.discriminator.n_scales,
+        self._adversary = self.adversary_class(
+            self.discriminator, self._updates["discriminator"], config.losses, config.run.precision
         )
         self._n_done = 0
 
@@ -104,7 +98,15 @@ class MelganStep:
             group["lr"] = rate
         with torch.no_grad():
             mel = self._mel(batch)
-        losses = self._warm_up(batch, mel) if warming else self._adversarial(batch, mel)
+        with autocast(self._config.run.precision, self._device):
+            fake = self.generator(mel)
+        if warming:
+            losses = self._update_generator(self._warm_up_losses(fake, batch, mel))
+        else:
+            lesson = self._adversary.learn(fake, batch)
+            parts = self._adversary.criticise(fake, batch, lesson)
+            parts |= self._audio_losses(fake, batch, mel)
+            losses = lesson.losses | self._update_generator(parts)
         self._n_done += 1
         skipped = sum(update.n_skipped for update in self._updates.values())
         return losses | {"skipped_updates": float(skipped)}
@@ -116,7 +118,9 @@ class MelganStep:
         n_missing = max(-n_samples % hop, Generator.minimum_frames * hop - n_samples)
         mel = self._mel(nn.functional.pad(batch, (0, n_missing)))
         self.generator.eval()
-        audio: Tensor = self.generator(mel)[..., :n_samples]
+        # Every recording has another length, for which nothing is worth compiling.
+        with torch.compiler.set_stance("force_eager"):
+            audio: Tensor = self.generator(mel)[..., :n_samples]
         self.generator.train()
         return audio
 
@@ -148,60 +152,6 @@ class MelganStep:
         steps = self._config.warm_up.steps
         return 0 < self._n_done <= steps and not self._optimisers["discriminator"].state
 
-    def _warm_up(self, real: Tensor, mel: Tensor) -> dict[str, float]:
-        weights = self._config.warm_up
-        with autocast(self._config.run.precision, self._device):
-            fake = self._run_generator(mel)
-        parts = {
-            "generator/log_mel_l1": weights.log_mel_l1 * self._log_mel_l1(fake, mel),
-            "generator/stft": weights.stft * self._stft(fake, real),
-        }
-        return self._update_generator(parts)
-
-    def _adversarial(self, real: Tensor, mel: Tensor) -> dict[str, float]:
-        precision, device = self._config.run.precision, self._device
-        with autocast(precision, device):
-            fake = self._run_generator(mel)
-            judged_fake, judged_real = self._judge_both(fake.detach(), real)
-        loss = discriminator_loss(judged_fake, judged_real)
-        norm = self._updates["discriminator"](loss)
-        losses = {"discriminator/hinge": float(loss.detach()), "discriminator/gradient_norm": norm}
-
-        # Its gradients are not wanted in the generator's step.
-        self.discriminator.requires_grad_(False)
-        with autocast(precision, device):
-            if not self._config.losses.stale_real_features:
-                judged_real = self._run_discriminator(real)
-            judged_fake = self._run_discriminator(fake)
-        parts = {"generator/adversarial": generator_loss(judged_fake)}
-        if self._feature_matching:
-            matching = feature_matching_loss(judged_fake, judged_real)
-            parts["generator/feature_matching"] = self._feature_matching * matching
-        losses |= self._update_generator(parts | self._direct_losses(fake, real, mel))
-        self.discriminator.requires_grad_(True)
-        return losses
-
-    def _judge_both(self, fake: Tensor, real: Tensor) -> tuple[list[Judgement], list[Judgement]]:
-        """Judge fake and real audio in one pass, which fills a GPU better than two."""
-        both = self._run_discriminator(torch.cat([fake, real.to(fake.dtype)]))
-        return _split(both, 0), _split(both, 1)
-
-    def _direct_losses(self, fake: Tensor, real: Tensor, mel: Tensor) -> dict[str, Tensor]:
-        """Losses that compare audio without the discriminator, those that have a weight."""
-        weights = self._config.losses
-        parts = {}
-        if weights.audio_l1:
-            l1 = nn.functional.l1_loss(fake.float(), real)
-            parts["generator/audio_l1"] = weights.audio_l1 * l1
-        if weights.log_mel_l1:
-            parts["generator/log_mel_l1"] = weights.log_mel_l1 * self._log_mel_l1(fake, mel)
-        if weights.stft:
-            parts["generator/stft"] = weights.stft * self._stft(fake, real)
-        return parts
-
-    def _log_mel_l1(self, fake: Tensor, mel: Tensor) -> Tensor:
-        return nn.functional.l1_loss(self._mel(fake), mel)
-
     def _update_generator(self, parts: Mapping[str, Tensor]) -> dict[str, float]:
         values = torch.stack([*parts.values()])
         norm = self._updates["generator"](values.sum())
@@ -221,14 +171,6 @@ def initialise(network: nn.Module, how: Initialisation) -> None:
             continue
         if how == "normal" or not parametrize.is_parametrized(layer, "weight"):
             set_weight(layer, 0.02 * torch.randn(layer.weight.shape))
-
-
-def _split(judgements: list[Judgement], part: int) -> list[Judgement]:
-    """First (0) or second (1) half of the batch."""
-    return [
-        Judgement([x.chunk(2)[part] for x in judgement.features], judgement.logits.chunk(2)[part])
-        for judgement in judgements
-    ]
 
 
 def _start_from(network: nn.Module, path: Path | None) -> None:

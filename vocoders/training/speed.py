@@ -24,6 +24,7 @@ from evalsuite.errors import EvalsuiteError, UsageError
 from evalsuite.provenance import cpu_name, load_average
 from vocoders.discriminator import Judgement
 from vocoders.layers import choose_device
+from vocoders.training.adversary import Adversary
 from vocoders.training.audio_store import AudioStore, decode
 from vocoders.training.config import load_config
 from vocoders.training.crops import CropStream
@@ -192,11 +193,15 @@ def _clock(device: torch.device) -> Callable[[], float]:
     return time.process_time if alone else time.perf_counter
 
 
-class _TwoPasses(MelganStep):
+class _TwoPassAdversary(Adversary):
     """Judges fake and real audio one after the other, as the release does."""
 
-    def _judge_both(self, fake: Tensor, real: Tensor) -> tuple[list[Judgement], list[Judgement]]:
-        return self._run_discriminator(fake), self._run_discriminator(real)
+    def judge_both(self, fake: Tensor, real: Tensor) -> tuple[list[Judgement], list[Judgement]]:
+        return self.network(fake), self.network(real)
+
+
+class _TwoPasses(MelganStep):
+    adversary_class = _TwoPassAdversary
 
 
 class _Files(AudioStore):
