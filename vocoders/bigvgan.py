@@ -15,11 +15,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 import torch
-from bigvgan.bigvgan import BigVGAN as PublishedBigVGAN
-from bigvgan.env import AttrDict
 from torch import Tensor, nn
 
-from evalsuite.errors import CheckpointError
+from evalsuite.errors import CheckpointError, Unavailable
 from evalsuite.mel import PRESETS, MelSpec, mel_spec
 from evalsuite.registry import Setup
 from evalsuite.weights import WeightsCard
@@ -169,6 +167,16 @@ def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Re
 
 
 def _build(published: Mapping[str, Any]) -> nn.Module:
+    # Here, so that this module can be read where the extra is not installed.
+    try:
+        from bigvgan.bigvgan import BigVGAN as PublishedBigVGAN
+        from bigvgan.env import AttrDict
+    except ImportError as error:
+        raise Unavailable(
+            "the package bigvgan is not installed",
+            wanted="the network of BigVGAN, which is its authors' own",
+            do="pip install 'evalsuite[bigvgan]' (it needs a C compiler)",
+        ) from error
     with warnings.catch_warnings():
         # It is built with torch's older weight norm.
         warnings.simplefilter("ignore", FutureWarning)

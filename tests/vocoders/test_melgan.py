@@ -109,6 +109,9 @@ def test_random_weights_need_permission_and_are_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVALSUITE_WEIGHTS", str(tmp_path))
+    with pytest.raises(Unavailable, match="melgan:shipped"):
+        create_vocoder(parse_system("melgan"))
+    monkeypatch.setattr("evalsuite.weights.shipped_folder", lambda vocoder: None)
     with pytest.raises(Unavailable, match="--untrained"):
         create_vocoder(parse_system("melgan"))
     info = create_vocoder(parse_system("melgan"), untrained=True).info

@@ -118,7 +118,9 @@ def test_killed_at_a_random_step_it_goes_on_as_if_never_stopped(
     expected = losses(tmp_path / "whole")
     assert {step for step, _ in expected} == {4, 8, 12}
     assert losses(tmp_path / "killed") == pytest.approx(expected, rel=1e-5)
-    assert dict(result.validation) == pytest.approx(dict(whole.validation), rel=1e-4)
+    # PESQ is NaN where its package is missing.
+    validation = pytest.approx(dict(whole.validation), rel=1e-4, nan_ok=True)
+    assert dict(result.validation) == validation
     states = [
         Checkpoints(tmp_path / n / "checkpoints").load_newest()[0] for n in ("whole", "killed")
     ]
