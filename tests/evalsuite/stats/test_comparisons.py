@@ -265,9 +265,9 @@ def test_a_rater_who_always_gives_the_same_score_adds_no_difference(method: str)
 
 
 def test_a_million_ratings_need_no_table_of_listeners_by_stimuli() -> None:
-    """5,000 listeners x 2,000 stimuli would be 80 MB a system as a dense table."""
+    """50,000 listeners x 20,000 utterances would be 8 GB a system as a dense table."""
     random = np.random.default_rng(0)
-    n = 200_000
+    n = 1_000_000
     table = score_table(
         random.integers(0, 10, n).astype(str), random.integers(0, 50_000, n).astype(str),
         random.integers(0, 20_000, n).astype(str), random.integers(1, 6, n),
@@ -277,4 +277,4 @@ def test_a_million_ratings_need_no_table_of_listeners_by_stimuli() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found) == 45
-    assert peak < 100e6
+    assert peak < 500e6
