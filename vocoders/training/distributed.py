@@ -67,6 +67,10 @@ def join_processes(device_type: str) -> Iterator[Processes]:
     dist.init_process_group(backend, timeout=timedelta(hours=2))
     try:
         yield Processes(dist.get_rank(), count, int(os.environ.get("LOCAL_RANK", "0")))
+        # Nobody leaves while another works. And gloo's threads may hold the tensors of the last
+        # message a little longer: if the interpreter ends meanwhile, freeing them aborts the
+        # process. The last message is therefore one without tensors.
+        wait_for_all()
     finally:
         dist.destroy_process_group()
 
