@@ -40,9 +40,13 @@ class LayerState:
     gated: Tensor
     blocks: tuple[int, int]
 
+    def reach(self, tap: int) -> int:
+        """How many samples ago a past tap (0 oldest, 1 middle) hears."""
+        return (2 - tap) * self.weights.dilation
+
     def past_block(self, tap: int, time: int) -> Tensor:
-        """States that a past tap (0 oldest, 1 middle) hears in the block that begins at `time`."""
-        first = (time - (2 - tap) * self.weights.dilation) % len(self.past)
+        """States that a past tap hears in the block that begins at `time`."""
+        first = (time - self.reach(tap)) % len(self.past)
         return self.past[first : first + self.blocks[tap]]
 
 

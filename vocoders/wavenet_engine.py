@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vocoders.wavenet_output import Output
+
 __all__ = ["CHUNK", "LaneEngine", "LaneRange", "lane_range"]
 
 #: Samples between two moments at which lanes may change utterances; conditioning comes in such
@@ -22,8 +24,8 @@ CHUNK = 32
 class LaneEngine(ABC):
     """Steps through time in `lanes` utterances at once.
 
-    Call `restart` for the lanes that begin an utterance and `condition`, then `step` with 0 to
-    ``CHUNK - 1``; then `restart` and `condition` again, and so on.
+    Call `restart` for the lanes that begin an utterance and `condition`, then `generate_chunk`, or
+    `step` with 0 to ``CHUNK - 1``; then `restart` and `condition` again, and so on.
 
     Parameters
     ----------
@@ -54,6 +56,24 @@ class LaneEngine(ABC):
         -------
         Shape (lanes, out_channels); valid until the next call.
         """
+
+    def generate_chunk(self, codes: Tensor, prepared: Tensor, output: Output) -> Tensor:
+        """Generate `CHUNK` samples in every lane, after `condition`.
+
+        Parameters
+        ----------
+        codes : the samples before, shape (lanes,).
+        prepared : of `Output.prepare`, shape (CHUNK, lanes, n_draws).
+
+        Returns
+        -------
+        Shape (lanes, CHUNK).
+        """
+        made = []
+        for position in range(CHUNK):
+            codes = output.sample(self.step(position, codes), prepared[position])
+            made.append(codes)
+        return torch.stack(made, dim=1)
 
     def narrowed(self, kept: Sequence[int], lanes: int) -> "LaneEngine":
         """Go on with fewer lanes, between two chunks.

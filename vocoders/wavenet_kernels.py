@@ -12,11 +12,29 @@ import numpy as np
 
 from evalsuite.errors import Unavailable
 from evalsuite.types import FloatArray
+from vocoders.wavenet_step import Array, StepState, StepWeights
 
-__all__ = ["Array", "add_product", "compiled", "gate", "run_layers"]
+__all__ = [
+    "GAUSSIAN",
+    "LOGISTICS",
+    "MULAW",
+    "NO_LEAST",
+    "Compiled",
+    "add_product",
+    "compiled",
+    "draw_sample",
+    "gate",
+    "run_step",
+    "run_steps",
+]
 
-#: Any array; which one numba sees at the call.
-Array = Any
+#: Families of distributions, see `draw_sample`.
+LOGISTICS, GAUSSIAN, MULAW = 0, 1, 2
+#: Where log scales have no least value; no infinity, which fast math may leave out of account.
+NO_LEAST = -1e9
+
+#: `run_step` and `run_steps`, compiled.
+Compiled = tuple[Callable[..., None], Callable[..., float]]
 
 _LOG2_E = np.float32(1.4426950408889634)
 # ln 2 in two parts: the first has few digits, so its product with a small integer is exact.
@@ -31,6 +49,20 @@ def add_product(matrix: Array, scales: FloatArray, vector: FloatArray, out: Floa
         for column in range(matrix.shape[1]):
             total += matrix[row, column] * vector[column]
         out[row] += scales[row] * total
+
+
+def add_two_products(
+    matrix: Array, scales: FloatArray, u: FloatArray, v: FloatArray, u_out: FloatArray,
+    v_out: FloatArray,
+) -> None:  # fmt: skip
+    """Do the same for two vectors at once, which reads the matrix once."""
+    for row in range(matrix.shape[0]):
+        u_total, v_total = np.float32(0), np.float32(0)
+        for column in range(matrix.shape[1]):
+            u_total += matrix[row, column] * u[column]
+            v_total += matrix[row, column] * v[column]
+        u_out[row] += scales[row] * u_total
+        v_out[row] += scales[row] * v_total
 
 
 def gate(z: FloatArray, out: FloatArray, power: FloatArray, power_bits: Array) -> None:
@@ -64,48 +96,175 @@ def gate(z: FloatArray, out: FloatArray, power: FloatArray, power_bits: Array) -
         out[i] = z[i] + z[i] * z[half + i]
 
 
-def run_layers(
-    rows: Array,
-    past: FloatArray,
-    gates: FloatArray,
-    taps: Array,
-    tap_scales: FloatArray,
-    outs: Array,
-    out_scales: FloatArray,
-    skips: FloatArray,
-    scratch: tuple[FloatArray, FloatArray, Array, FloatArray],
-) -> None:
-    """Run the residual layers for one sample of one lane.
+def add_short_taps(weights: StepWeights, state: StepState, position: int, time: int) -> None:
+    """Add the past taps whose blocks of one or two samples begin now."""
+    for number in range(weights.short.shape[0]):
+        layer, block, reach = weights.short_facts[number]
+        if position % block != 0:
+            continue
+        first = weights.rings[layer, 0] + (time - reach) % weights.rings[layer, 1]
+        matrix, scales = weights.short[number], weights.short_scales[number]
+        if block == 1:
+            add_product(matrix, scales, state.past[first], state.gates[layer, position])
+        else:
+            add_two_products(
+                matrix, scales, state.past[first], state.past[first + 1],
+                state.gates[layer, position], state.gates[layer, position + 1],
+            )  # fmt: skip
+
+
+def hear(weights: StepWeights, state: StepState, position: int, time: int, code: float) -> None:
+    """Apply the first convolution, and all taps of the first layer.
+
+    Its input is a line through one vector, or one of 256 vectors, so products of the matrices are
+    lines and tables too, made once.
 
     Parameters
     ----------
-    rows : of each layer, the row of `past` that holds its input now; the first is filled already.
-    past : shape (all rows, residual).
-    gates : shape (layers, gate): conditioning and past taps; overwritten.
-    taps : newest taps, shape (layers, gate, residual), with their scales per row.
-    outs : residual rows, then skip rows, shape (layers, residual + skip, gate / 2).
-    skips : shape (skip,): holds the bias, gets the sum added.
-    scratch : gated output, the memory of `gate` twice, and residual and skip outputs.
+    code : the last sample, or its class.
     """
-    gated, power, power_bits, both = scratch
-    n_layers, n_residual = taps.shape[0], past.shape[1]
+    row, factor = 0, np.float32(code)
+    if weights.first.shape[0] > 1:
+        row, factor = int(code), np.float32(1)
+    x = state.past[weights.rings[0, 0] + time % weights.rings[0, 1]]
+    x[:] = weights.first_bias + factor * weights.first[row]
+    n_rows, z = state.first_past.shape[0], state.gates[0, position]
+    oldest, middle = (
+        state.first_past[time % n_rows],
+        state.first_past[(time + n_rows // 2) % n_rows],
+    )
+    z += oldest[0] + middle[1]
+    z += weights.first_tap_biases[2] + factor * weights.first_taps[2, row]
+    oldest[0] = weights.first_tap_biases[0] + factor * weights.first_taps[0, row]
+    oldest[1] = weights.first_tap_biases[1] + factor * weights.first_taps[1, row]
+
+
+def run_layers(weights: StepWeights, state: StepState, position: int, time: int) -> None:
+    """Run the residual layers; their skip outputs are added to ``state.skips``.
+
+    The first layer's input stands in its ring already, and its taps in the gates.
+    """
+    n_layers, n_residual = weights.outs.shape[0], state.past.shape[1]
+    both = state.both
     for layer in range(n_layers):
-        x = past[rows[layer]]
-        add_product(taps[layer], tap_scales[layer], x, gates[layer])
-        gate(gates[layer], gated, power, power_bits)
+        x = state.past[weights.rings[layer, 0] + time % weights.rings[layer, 1]]
+        z = state.gates[layer, position]
+        if layer > 0:
+            add_product(weights.taps[layer - 1], weights.tap_scales[layer - 1], x, z)
+        gate(z, state.gated, state.power, state.power_bits)
         both[:n_residual] = x
-        both[n_residual:] = skips
+        both[n_residual:] = state.skips
         # Nobody hears what the last layer passes on.
         first = 0 if layer + 1 < n_layers else n_residual
-        add_product(outs[layer, first:], out_scales[layer, first:], gated, both[first:])
-        skips[:] = both[n_residual:]
+        outs, scales = weights.outs[layer, first:], weights.out_scales[layer, first:]
+        add_product(outs, scales, state.gated, both[first:])
+        state.skips[:] = both[n_residual:]
         if layer + 1 < n_layers:
-            past[rows[layer + 1]] = both[:n_residual]
+            following = weights.rings[layer + 1, 0] + time % weights.rings[layer + 1, 1]
+            state.past[following] = both[:n_residual]
+
+
+def run_step(weights: StepWeights, state: StepState, position: int, time: int, code: float) -> None:
+    """Predict one sample of one lane.
+
+    Parameters
+    ----------
+    position : in the chunk.
+    time : of the rings, in samples.
+    code : the sample before, or its class.
+    """
+    hear(weights, state, position, time, code)
+    add_short_taps(weights, state, position, time)
+    state.skips[:] = weights.skip_bias
+    run_layers(weights, state, position, time)
+    state.skips[:] = np.maximum(state.skips, np.float32(0))
+    state.activated[:] = weights.hidden_bias
+    _add_plain_product(weights.hidden, state.skips, state.activated)
+    state.activated[:] = np.maximum(state.activated, np.float32(0))
+    state.predicted[:] = weights.last_bias
+    _add_plain_product(weights.last, state.activated, state.predicted)
+
+
+def run_steps(
+    weights: StepWeights, state: StepState, position: int, time: int, code: float,
+    family: int, least_log_scale: float, prepared: FloatArray, codes: FloatArray,
+) -> float:  # fmt: skip
+    """Generate consecutive samples of one lane.
+
+    Parameters
+    ----------
+    position : of the first one in its chunk.
+    code : the sample before, or its class.
+    family, least_log_scale : see `draw_sample`.
+    prepared : of each sample, shape (samples, n_draws); see `vocoders.wavenet_output`.
+    codes : shape (samples,), overwritten.
+
+    Returns
+    -------
+    The last sample or class.
+    """
+    for i in range(codes.shape[0]):
+        run_step(weights, state, position + i, time + i, code)
+        code = draw_sample(family, least_log_scale, state.predicted, prepared[i])
+        codes[i] = code
+    return code
+
+
+def _add_plain_product(matrix: FloatArray, vector: FloatArray, out: FloatArray) -> None:
+    for row in range(matrix.shape[0]):
+        total = np.float32(0)
+        for column in range(matrix.shape[1]):
+            total += matrix[row, column] * vector[column]
+        out[row] += total
+
+
+def draw_sample(
+    family: int, least_log_scale: float, predicted: FloatArray, prepared: FloatArray
+) -> float:
+    """Pick a sample, or a class of the mu-law: `vocoders.wavenet_output` for one lane.
+
+    Parameters
+    ----------
+    family, least_log_scale : of the distribution that `predicted` describes.
+    predicted : shape (out channels,).
+    prepared : of `Output.prepare`, shape (n_draws,).
+    """
+    if family == LOGISTICS:
+        return _of_logistics(predicted, prepared, least_log_scale)
+    if family == GAUSSIAN:
+        value = predicted[0] + np.exp(predicted[1]) * prepared[0]
+        return float(min(max(value, np.float32(-1)), np.float32(1)))
+    return _of_classes(predicted, prepared[0])
+
+
+def _of_logistics(predicted: FloatArray, prepared: FloatArray, least_log_scale: float) -> float:
+    n = prepared.shape[0] - 1
+    chosen = 0
+    for i in range(1, n):
+        if predicted[i] + prepared[i] > predicted[chosen] + prepared[chosen]:
+            chosen = i
+    log_scale = max(predicted[chosen + 2 * n], np.float32(least_log_scale))
+    value = predicted[chosen + n] + np.exp(log_scale) * prepared[n]
+    return float(min(max(value, np.float32(-1)), np.float32(1)))
+
+
+def _of_classes(predicted: FloatArray, draw: float) -> float:
+    """Take the first class whose cumulated probability exceeds the draw."""
+    weights = np.exp(predicted - predicted.max())
+    wanted, cumulated = draw * weights.sum(), np.float32(0)
+    last = weights.shape[0] - 1
+    for number in range(last):
+        cumulated += weights[number]
+        if cumulated > wanted:
+            return float(number)
+    return float(last)
 
 
 @cache
-def compiled() -> tuple[Callable[..., None], Callable[..., None]]:
-    """Compile `add_product` and `run_layers`: seconds the first time, then from numba's cache.
+def compiled() -> Compiled:
+    """Compile `run_step` and `run_steps`: seconds the first time, then from numba's cache.
+
+    That cache watches one file for changes, so all that is compiled stands in this one.
 
     Raises
     ------
@@ -120,7 +279,11 @@ def compiled() -> tuple[Callable[..., None], Callable[..., None]]:
             wanted="pip install numba",
             do="install it, or choose engine=blocked, which is exact and needs no compiler",
         ) from error
-    for inner in (add_product, gate):
-        register_jitable(fastmath=True)(inner)
+    inner: tuple[Callable[..., Any], ...] = (
+        add_product, add_two_products, gate, hear, add_short_taps, run_layers, _add_plain_product,
+        _of_logistics, _of_classes, draw_sample, run_step,
+    )  # fmt: skip
+    for function in inner:
+        register_jitable(fastmath=True)(function)
     compile_with_cache = njit(fastmath=True, cache=True)
-    return compile_with_cache(add_product), compile_with_cache(run_layers)
+    return compile_with_cache(run_step), compile_with_cache(run_steps)

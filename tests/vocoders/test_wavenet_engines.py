@@ -20,9 +20,17 @@ from vocoders.wavenet_engines import EngineChoice, make_engines  # noqa: E402
 from vocoders.wavenet_fused import fuse  # noqa: E402
 from vocoders.wavenet_lanes import Task, generate_codes  # noqa: E402
 from vocoders.wavenet_network import WaveNet  # noqa: E402
+from vocoders.wavenet_numba import family_of  # noqa: E402
 from vocoders.wavenet_official import OfficialEngine  # noqa: E402
-from vocoders.wavenet_output import output_of  # noqa: E402
+from vocoders.wavenet_output import (  # noqa: E402
+    Gaussian,
+    LogisticMixture,
+    MuLaw,
+    Output,
+    output_of,
+)
 from vocoders.wavenet_quantise import quantise_network, quantise_rows  # noqa: E402
+from vocoders.wavenet_step import StepState, StepWeights  # noqa: E402
 
 EXACT = ["official", "eager", "rings", "blocked", "numba"]
 N_SAMPLES = 6 * CHUNK
@@ -263,27 +271,97 @@ def test_the_gate_of_the_kernels() -> None:
     np.testing.assert_allclose(out, wanted, atol=1e-6)
 
 
-def test_the_layers_of_the_kernels_in_plain_python() -> None:
-    """Uncompiled, two layers of two channels against the formula."""
+def test_a_step_of_the_kernels_in_plain_python() -> None:
+    """Uncompiled, three layers of two channels over some steps, against the formula."""
     source = np.random.default_rng(0)
-    taps = source.normal(size=(2, 4, 2)).astype(np.float32)
-    outs = source.normal(size=(2, 5, 2)).astype(np.float32)
-    gates, past = source.normal(size=(2, 4)).astype(np.float32), np.zeros((7, 2), np.float32)
-    past[1], skips = [0.3, -0.2], np.array([0.1, 0.2, 0.3], np.float32)
-    x, wanted = past[1].astype(float), skips.astype(float)
-    for layer in range(2):
-        z = gates[layer] + taps[layer] @ x
-        gated = np.tanh(z[:2]) * (1 + np.tanh(z[2:]))
-        wanted = wanted + outs[layer, 2:] @ gated
-        x = x + outs[layer, :2] @ gated
+
+    def draw(*shape: int) -> np.ndarray:
+        return source.normal(size=shape).astype(np.float32)
+
+    dilations, n_steps = (1, 2, 1), 6
+    taps = draw(3, 3, 4, 2)  # layer, tap, outputs, inputs
+    outs, gates = 0.5 * draw(3, 5, 2), draw(3, n_steps, 4)
+    first, first_bias, hidden, last = draw(1, 2), draw(2), draw(3, 3), draw(2, 3)
+    biases = draw(3), draw(3), draw(2)
+    codes = draw(n_steps)
+
+    wanted, heard = [], [[np.zeros(2)] * 4 for _ in dilations]  # silence is zero here
+    for step in range(n_steps):
+        x, skips = first_bias + codes[step] * first[0].astype(float), biases[0].astype(float)
+        for layer, dilation in enumerate(dilations):
+            heard[layer].append(x)
+            past = heard[layer][-1 - 2 * dilation], heard[layer][-1 - dilation], x
+            z = gates[layer, step] + sum(w @ v for w, v in zip(taps[layer], past, strict=True))
+            gated = np.tanh(z[:2]) * (1 + np.tanh(z[2:]))
+            skips = skips + outs[layer, 2:] @ gated
+            x = x + outs[layer, :2] @ gated
+        activated = np.maximum(hidden @ np.maximum(skips, 0) + biases[1], 0)
+        wanted.append(last @ activated + biases[2])
+
+    # Layer 1 by blocks of one sample, layer 2 by blocks of one and of two.
+    short = [(1, 0, 1, 4), (1, 1, 1, 2), (2, 0, 2, 2), (2, 1, 1, 1)]
+    chosen = np.stack([taps[layer, tap] for layer, tap, _, _ in short])
+    first_taps = np.stack([first @ tap.T for tap in taps[0]])
+    weights = StepWeights(
+        first, first_bias, first_taps, np.stack([tap @ first_bias for tap in taps[0]]),
+        taps[1:, 2], np.ones((2, 4)), outs, np.ones((3, 5)),
+        chosen, np.ones((4, 4)), np.array([(layer, *more) for layer, _, *more in short]),
+        np.array([[0, 1], [1, 5], [6, 4]]), biases[0], hidden, biases[1], last, biases[2],
+    )  # fmt: skip
     power = np.zeros(4, np.float32)
-    scratch = (np.zeros(2, np.float32), power, power.view(np.int32), np.zeros(5, np.float32))
-    ones = np.ones((2, 5), np.float32)
-    wavenet_kernels.run_layers(
-        np.array([1, 4]), past, gates, taps, ones, outs, ones, skips, scratch
-    )
-    np.testing.assert_allclose(skips, wanted, atol=1e-6)
-    assert past[[0, 2, 3, 5, 6]].any() == False  # noqa: E712
+    state = StepState(
+        np.zeros((2, 2, 4), np.float32), np.zeros((10, 2), np.float32), gates.copy(),
+        np.zeros(2, np.float32), power, power.view(np.int32), np.zeros(5, np.float32),
+        *(np.zeros(n, np.float32) for n in (3, 3, 2)),
+    )  # fmt: skip
+    for step in range(n_steps):
+        wavenet_kernels.run_step(weights, state, step, step, codes[step])
+        np.testing.assert_allclose(state.predicted, wanted[step], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["numba", "blocked"])
+def test_a_chunk_is_made_of_steps_and_draws(kind: str, name: str) -> None:
+    """The loops draw as `vocoders.wavenet_output` does, from the same numbers."""
+    network = plain(KINDS[kind])
+    output = output_of(network.config)
+    chunk, stepwise = engine_of(network, name), engine_of(network, name)
+    source = torch.Generator().manual_seed(3)
+    codes = torch.full((chunk.lanes,), output.first_code, dtype=output.code_dtype)
+    again = codes
+    with torch.inference_mode():
+        for engine in (chunk, stepwise):
+            for lane in range(engine.lanes):
+                engine.restart(lane)
+        for _ in range(3):
+            rows = torch.rand(CHUNK, chunk.lanes, network.config.n_mels, generator=source)
+            draws = [output.draw(CHUNK, source) for _ in range(chunk.lanes)]
+            prepared = torch.stack([output.prepare(one) for one in draws], dim=1)
+            for engine in (chunk, stepwise):
+                engine.condition(rows)
+            made = chunk.generate_chunk(codes, prepared, output)
+            codes = made[:, -1]
+            for position in range(CHUNK):
+                again = output.sample(stepwise.step(position, again), prepared[position])
+                torch.testing.assert_close(made[:, position], again, atol=2e-6, rtol=0)
+    assert len(torch.unique(made)) > CHUNK / 4  # the draws are heard
+
+
+@pytest.mark.parametrize(
+    "output", [LogisticMixture(3, -7.0), LogisticMixture(2, None), Gaussian(), MuLaw()]
+)
+def test_the_samplers_of_the_kernels_in_plain_python(output: Output) -> None:
+    source = torch.Generator().manual_seed(5)
+    n_out = {LogisticMixture: 3 * (output.n_draws - 1), Gaussian: 2, MuLaw: 256}[type(output)]
+    predicted = 2 * torch.randn(200, n_out, generator=source)
+    prepared = output.prepare(output.draw(200, source))
+    wanted = output.sample(predicted.clone(), prepared)
+    family = family_of(output)
+    found = [
+        wavenet_kernels.draw_sample(*family, one.numpy(), draws.numpy())
+        for one, draws in zip(predicted, prepared, strict=True)
+    ]
+    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-5)
 
 
 def test_numba_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
