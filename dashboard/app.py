@@ -25,7 +25,7 @@ from starlette.routing import Route
 from dashboard import audio_route
 from dashboard.security import SecurityHeaders
 from dashboard.session import current_service
-from dashboard.settings import STREAMLIT
+from dashboard.settings import STREAMLIT, public_options
 from dashboard.texts import ENGLISH
 
 __all__ = ["create_app", "run"]
@@ -99,9 +99,16 @@ def create_app() -> st.App:
     )
 
 
-def run(*, host: str, port: int) -> None:
-    """Serve until stopped. The environment of `dashboard.settings` names the study."""
+def run(*, host: str, port: int, public_url: str | None = None) -> None:
+    """Serve until stopped. The environment of `dashboard.settings` names the study.
+
+    Parameters
+    ----------
+    public_url : what listeners open, if a proxy stands in front; see `public_options`.
+    """
     # Streamlit takes the launched script and its arguments from here; the arguments of
     # `evalsuite serve` name the study and are nobody's business.
     sys.argv = [__file__]
-    create_app().run(config={**STREAMLIT, "server.address": host, "server.port": port})
+    address = {"server.address": host, "server.port": port}
+    public = public_options(public_url) if public_url else {}
+    create_app().run(config={**STREAMLIT, **address, **public})

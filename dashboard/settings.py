@@ -8,10 +8,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from evalsuite.errors import ConfigError
 
-__all__ = ["DATABASE", "STREAMLIT", "STUDY", "Settings", "read_settings"]
+__all__ = ["DATABASE", "STREAMLIT", "STUDY", "Settings", "public_options", "read_settings"]
 
 STUDY = "EVALSUITE_STUDY"
 DATABASE = "EVALSUITE_DATABASE"
@@ -76,3 +77,42 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             do="start the app with: evalsuite serve STUDY.yaml",
         )
     return Settings(Path(study), environment.get(DATABASE) or None)
+
+
+def public_options(url: str) -> dict[str, object]:
+    """Streamlit's settings for an app that listeners open at another address than it listens on.
+
+    ``server.allowedHosts`` names whom the page may be served for, so that a foreign name that is
+    made to point here (DNS rebinding) opens no session. ``browser.serverAddress`` lets the origin
+    of the public page in also where a proxy puts its own ``Host``, and without Streamlit asking an
+    outside service for the address of this machine.
+
+    Parameters
+    ----------
+    url : what listeners open, such as ``https://listen.example.org``.
+
+    Raises
+    ------
+    ConfigError if it is no such address, or has a path: the app answers at ``/audio`` and
+    ``/readyz``, so it needs a host name of its own.
+
+    >>> public_options("https://listen.example.org/")["server.allowedHosts"]
+    ['listen.example.org', 'localhost', '127.0.0.1']
+    """
+    try:
+        parts = urlsplit(url)
+        hostname, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, hostname = urlsplit(""), None
+    extra = (parts.path.strip("/"), parts.query, parts.fragment, parts.username)
+    if parts.scheme not in ("http", "https") or not hostname or any(extra):
+        raise ConfigError(
+            f"the public address is {url!r}",
+            wanted="a scheme and a host name without a path, such as https://listen.example.org",
+            do="give the app a host name of its own and let the proxy pass it on whole",
+        )
+    return {
+        # The other two are for the proxy's own Host, and for looking at it from this machine.
+        "server.allowedHosts": [hostname, "localhost", "127.0.0.1"],
+        "browser.serverAddress": hostname,
+    }

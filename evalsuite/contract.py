@@ -12,6 +12,7 @@ from evalsuite.vocoder import VocoderInfo
 
 __all__ = [
     "WaveformSpec",
+    "require_frames",
     "require_own_features",
     "require_sample_rate",
     "waveform_features",
@@ -104,6 +105,22 @@ def require_sample_rate(info: VocoderInfo, wave: Waveform) -> None:
         f"{wave.id or 'a waveform'} is at {wave.sample_rate} Hz",
         wanted=f"{info.sample_rate} Hz, the rate of vocoder {info.name!r}",
         do="resample it once with evalsuite.audio.resample",
+    )
+
+
+def require_frames(n_frames: int, *, minimum: int, utterance: str = "") -> None:
+    """Refuse a mel that is shorter than what a network's layers mirror at its ends.
+
+    Raises
+    ------
+    AudioError naming both counts.
+    """
+    if n_frames >= minimum:
+        return
+    raise AudioError(
+        f"the mel {f'of {utterance} ' if utterance else ''}has {n_frames} frames",
+        wanted=f"at least {minimum} frames: the network mirrors what stands at each end",
+        do="leave the utterance out, or pad it with silence",
     )
 
 

@@ -20,7 +20,6 @@ from vocoders.layers import choose_device
 from vocoders.layouts import CheckpointLayout, Recognised, not_recognised
 from vocoders.mb_melgan_generator import MB_MELGAN_V2, MBMelGANGenerator, randomise_bands
 from vocoders.melgan_engines import EngineName, choose_engine, make_engine
-from vocoders.melgan_generator import require_frames
 from vocoders.melgan_layouts import (
     KAN_BAYASHI_MEL,
     card_config,
@@ -74,6 +73,7 @@ class MBMelGAN(NetworkVocoder):
             keep_weight_norm=engine == "official",
         )
         self._statistics, self._pqmf = statistics, generator.pqmf
+        self.minimum_frames = generator.melgan.minimum_frames
         self._bands, ran = make_engine(generator.melgan, engine)
         self.info = replace(self.info, config={**self.info.config, "engine": ran})
 
@@ -101,10 +101,6 @@ class MBMelGAN(NetworkVocoder):
         generator = MBMelGANGenerator(config_from_card(card.config), int(card.config["bands"]))
         generator.load_state_dict(to_module_names(tensors))
         return cls(generator, spec, statistics=statistics, card=card, device=device, engine=engine)
-
-    def require_frames(self, n_frames: int, id: str) -> None:
-        """Refuse a mel too short for the reflection of the first layers."""
-        require_frames(n_frames, id)
 
     def synthesise(self, mel: Tensor, seed: int) -> Tensor:
         """Turn one mel into audio; nothing is random."""

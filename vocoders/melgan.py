@@ -16,7 +16,7 @@ from vocoders.band_statistics import take_statistics
 from vocoders.layers import choose_device
 from vocoders.layouts import CheckpointLayout
 from vocoders.melgan_engines import EngineName, choose_engine, make_engine
-from vocoders.melgan_generator import Generator, randomise, require_frames
+from vocoders.melgan_generator import Generator, randomise
 from vocoders.melgan_layouts import (
     MelInput,
     card_config,
@@ -66,6 +66,7 @@ class MelGAN(NetworkVocoder):
             config=settings | {"engine": engine},
             keep_weight_norm=engine == "official",
         )
+        self.minimum_frames = generator.minimum_frames
         self._heard = heard or MelInput()
         self._engine, ran = make_engine(generator, engine)
         self.info = replace(self.info, config={**self.info.config, "engine": ran})
@@ -93,10 +94,6 @@ class MelGAN(NetworkVocoder):
         generator.load_state_dict(to_module_names(tensors))
         spec = mel_spec(card.mel)
         return cls(generator, spec, card=card, device=device, engine=engine, heard=heard)
-
-    def require_frames(self, n_frames: int, id: str) -> None:
-        """Refuse a mel too short for the reflection of the first layers."""
-        require_frames(n_frames, id)
 
     def synthesise(self, mel: Tensor, seed: int) -> Tensor:
         """Turn one mel into audio; nothing is random."""

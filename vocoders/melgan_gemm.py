@@ -21,7 +21,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from vocoders.melgan_generator import Generator, ResidualBlock, require_frames
+from evalsuite.contract import require_frames
+from vocoders.melgan_generator import Generator, ResidualBlock
 
 __all__ = ["GemmGenerator"]
 
@@ -80,6 +81,7 @@ class GemmGenerator:
     """
 
     def __init__(self, generator: Generator) -> None:
+        self._minimum_frames = generator.minimum_frames
         layers = list(generator.model)
         self._first = _convolution(layers[1])
         # What stands between the first two layers and the last four, and makes sound.
@@ -105,7 +107,7 @@ class GemmGenerator:
         ------
         AudioError for fewer frames than the generator takes.
         """
-        require_frames(mel.shape[-1])
+        require_frames(mel.shape[-1], minimum=self._minimum_frames)
         x = self._input(mel)
         size = self._largest(len(x))
         buffers = [mel.new_empty(size), mel.new_empty(size)]

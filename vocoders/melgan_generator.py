@@ -13,12 +13,14 @@ import torch
 from pydantic import ConfigDict
 from torch import Tensor, nn
 
-from evalsuite.errors import AudioError
+from evalsuite.contract import require_frames
 from vocoders.layers import NormKind, choose_norm, set_weight, with_norm
 
-__all__ = ["Generator", "GeneratorConfig", "ResidualBlock", "randomise", "require_frames"]
+__all__ = ["Generator", "GeneratorConfig", "ResidualBlock", "randomise"]
 
 _SLOPE = 0.2
+#: Mirrored at each end before the first and the last convolution, of 7 taps.
+_EDGE = 3
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,25 @@ class GeneratorConfig:
         """Samples per mel frame."""
         return math.prod(self.ratios)
 
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """Of the residual blocks of each stage, in order."""
+        return tuple(3**depth if self.dilated else 1 for depth in range(self.n_residual_layers))
+
+    @property
+    def minimum_frames(self) -> int:
+        """Shortest mel whose every reflection has enough to mirror.
+
+        A reflection of n samples needs n + 1. The first mirrors three frames; the blocks mirror
+        their dilation, and have least to mirror in the first stage: ``ratios[0]`` samples a frame.
+
+        >>> GeneratorConfig().minimum_frames, GeneratorConfig(ratios=(2, 4)).minimum_frames
+        (4, 5)
+        """
+        mirrored = max(self.dilations, default=0) if self.ratios else 0
+        first_ratio = self.ratios[0] if self.ratios else 1
+        return max(_EDGE + 1, math.ceil((mirrored + 1) / first_ratio))
+
 
 class ResidualBlock(nn.Module):
     """Dilated convolution beside a 1x1 shortcut; keeps shape (batch, channels, time)."""
@@ -100,10 +121,11 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or GeneratorConfig()
+        self.minimum_frames = config.minimum_frames
         norm = config.norm
         channels = config.base_channels * 2 ** len(config.ratios)  # 512
         layers: list[nn.Module] = [
-            nn.ReflectionPad1d(3),
+            nn.ReflectionPad1d(_EDGE),
             # (batch, 80, frames) -> (batch, 512, frames)
             with_norm(nn.Conv1d(config.n_mels, channels, 7), norm),
         ]
@@ -120,47 +142,46 @@ class Generator(nn.Module):
             channels //= 2
             layers += [nn.LeakyReLU(_SLOPE), with_norm(up, norm)]
             layers += [
-                ResidualBlock(channels, 3**depth if config.dilated else 1, norm=norm)
-                for depth in range(config.n_residual_layers)
+                ResidualBlock(channels, dilation, norm=norm) for dilation in config.dilations
             ]
         layers += [
             nn.LeakyReLU(_SLOPE),
-            nn.ReflectionPad1d(3),
+            nn.ReflectionPad1d(_EDGE),
             # (batch, 32, hop * frames) -> (batch, 1, hop * frames)
             with_norm(nn.Conv1d(channels, 1, 7), norm),
             nn.Tanh(),
         ]
         self.model = nn.Sequential(*layers)
 
-    #: The first reflection mirrors three frames, so it needs one more.
-    minimum_frames = 4
-
     def forward(self, mel: Tensor) -> Tensor:
-        """Synthesise.
+        """Synthesise; under autocast the audio keeps the weights' number format, float32.
 
         Raises
         ------
         AudioError for fewer than `minimum_frames` frames.
         """
-        require_frames(mel.shape[-1])
-        audio: Tensor = self.model(mel)
+        require_frames(mel.shape[-1], minimum=self.minimum_frames)
+        *hidden, to_audio, squash = self.model
+        x = mel
+        for layer in hidden:
+            x = layer(x)
+        # Audio of eight significant bits carries white noise some 50 dB below it, which log-mel and
+        # STFT losses would take for sound in weak bands.
+        audio: Tensor = squash(_outside_autocast(to_audio, x))
         return audio
 
 
-def require_frames(n_frames: int, utterance: str = "") -> None:
-    """Refuse a mel too short for the first reflection, in words.
-
-    Raises
-    ------
-    AudioError naming both counts.
-    """
-    if n_frames >= Generator.minimum_frames:
-        return
-    raise AudioError(
-        f"the mel {f'of {utterance} ' if utterance else ''}has {n_frames} frames",
-        wanted=f"at least {Generator.minimum_frames} frames: MelGAN mirrors three at each end",
-        do="leave the utterance out, or pad it with silence",
-    )
+def _outside_autocast(layer: nn.Module, x: Tensor) -> Tensor:
+    """Run a layer in its weights' number format, also where autocast would take a shorter one."""
+    device = x.device.type
+    out: Tensor
+    # Asked first: exported graphs and counts on the meta device know no autocast.
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            out = layer(x.to(next(layer.parameters()).dtype))
+    else:
+        out = layer(x)
+    return out
 
 
 def randomise(generator: Generator, seed: int) -> None:

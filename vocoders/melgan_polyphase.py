@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vocoders.melgan_generator import Generator, ResidualBlock, require_frames
+from evalsuite.contract import require_frames
+from vocoders.melgan_generator import Generator, ResidualBlock
 
 __all__ = ["PolyphaseGenerator", "compile_generator", "why_not_compiled"]
 
@@ -35,6 +36,7 @@ class PolyphaseGenerator(nn.Module):
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
+        self.minimum_frames = generator.minimum_frames
         layers: list[nn.Module] = []
         for layer in generator.model:
             if isinstance(layer, nn.Conv1d):
@@ -56,7 +58,7 @@ class PolyphaseGenerator(nn.Module):
         ------
         AudioError for fewer frames than the generator takes.
         """
-        require_frames(mel.shape[-1])
+        require_frames(mel.shape[-1], minimum=self.minimum_frames)
         x = mel[None, :, None].contiguous(memory_format=torch.channels_last)
         audio: Tensor = self.model(x)[0, :, 0]
         return audio

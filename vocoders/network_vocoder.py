@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from evalsuite.contract import require_own_features, require_sample_rate
+from evalsuite.contract import require_frames, require_own_features, require_sample_rate
 from evalsuite.mel import MelSpec, extract_mel
 from evalsuite.registry import Setup
 from evalsuite.types import Features, Waveform
@@ -58,6 +58,9 @@ class NetworkVocoder(Vocoder):
     config : settings that change the output; device and the seed of random weights are added.
     deterministic, start_offset, version : see `VocoderInfo`.
     """
+
+    #: Shortest mel the network can take; shorter ones are refused with `AudioError`.
+    minimum_frames: int = 1
 
     def __init__(
         self,
@@ -126,9 +129,6 @@ class NetworkVocoder(Vocoder):
             weights_read_per_sample=count.autoregressive,
         )
 
-    def require_frames(self, n_frames: int, id: str) -> None:
-        """Refuse a mel too short for the network, with `AudioError`; any will do by default."""
-
     def analyse(self, wave: Waveform) -> Features:
         """Compute the mel, after scaling the wave to the convention's peak.
 
@@ -138,7 +138,7 @@ class NetworkVocoder(Vocoder):
         """
         require_sample_rate(self.info, wave)
         features = extract_mel(wave, self.spec)
-        self.require_frames(features.values.shape[1], wave.id)
+        self._require_frames(features)
         return features
 
     def generate(self, batch: Sequence[Features], *, seed: int) -> list[Waveform]:
@@ -150,9 +150,13 @@ class NetworkVocoder(Vocoder):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
+    def _require_frames(self, features: Features) -> None:
+        n_frames = features.values.shape[1]
+        require_frames(n_frames, minimum=self.minimum_frames, utterance=features.id)
+
     def _one(self, features: Features, seed: int) -> Waveform:
         require_own_features(self.info, features)
-        self.require_frames(features.values.shape[1], features.id)
+        self._require_frames(features)
         # Repeatable kernels and true float32, also on a GPU.
         exact = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), exact:

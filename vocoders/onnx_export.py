@@ -83,7 +83,7 @@ def export_onnx(
         )
     with TemporaryDirectory() as folder:
         model = Path(folder) / "network.onnx"
-        _write_graph(vocoder.network, vocoder.spec.n_mels, model)
+        _write_graph(vocoder, model)
         if precision == "int8":
             model = _quantise(model, mels)
         _add_metadata(model, _metadata(vocoder, precision))
@@ -116,15 +116,16 @@ def _require_exportable(vocoder: NetworkVocoder) -> None:
         )
 
 
-def _write_graph(network: nn.Module, n_mels: int, path: Path) -> None:
-    frames = torch.export.Dim("frames", min=_MINIMUM_FRAMES, max=2**20)
+def _write_graph(vocoder: NetworkVocoder, path: Path) -> None:
+    shortest = max(_MINIMUM_FRAMES, vocoder.minimum_frames)
+    frames = torch.export.Dim("frames", min=shortest, max=2**20)
     with warnings.catch_warnings():
         # The exporter warns of its own internals, which nobody can act on.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(
-            _MelToAudio(network).eval(),
-            (torch.zeros(1, n_mels, _TRIAL_FRAMES),),
+            _MelToAudio(vocoder.network).eval(),
+            (torch.zeros(1, vocoder.spec.n_mels, max(_TRIAL_FRAMES, shortest)),),
             str(path),
             input_names=["mel"],
             output_names=["audio"],
@@ -180,6 +181,7 @@ def _metadata(vocoder: NetworkVocoder, precision: Precision) -> dict[str, Any]:
         "mel": vocoder.spec.name,
         "mel_digest": vocoder.spec.digest,
         "precision": precision,
+        "minimum_frames": vocoder.minimum_frames,
         "start_offset": info.start_offset,
         "trained": info.trained,
         "weights_sha256": info.weights_sha256,

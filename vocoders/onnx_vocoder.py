@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evalsuite.contract import require_own_features, require_sample_rate
+from evalsuite.contract import require_frames, require_own_features, require_sample_rate
 from evalsuite.errors import CheckpointError, Unavailable
 from evalsuite.files import sha256_file
 from evalsuite.mel import extract_mel, mel_spec
@@ -44,6 +44,8 @@ class OnnxVocoder(Vocoder):
                 wanted="the definition of this version",
                 do="export it anew",
             )
+        # Older files do not say it; ONNX Runtime then refuses in its own words.
+        self._minimum_frames = int(facts.get("minimum_frames", 1))
         self.info = VocoderInfo(
             name="onnx",
             family="neural",
@@ -76,20 +78,32 @@ class OnnxVocoder(Vocoder):
         return cls(Path(setup.argument))
 
     def analyse(self, wave: Waveform) -> Features:
-        """Compute the mel of the exported network."""
+        """Compute the mel of the exported network.
+
+        Raises
+        ------
+        AudioError if the wave is too short or at another rate.
+        """
         require_sample_rate(self.info, wave)
-        return extract_mel(wave, self._spec)
+        features = extract_mel(wave, self._spec)
+        self._require_frames(features)
+        return features
 
     def generate(self, batch: Sequence[Features], *, seed: int) -> list[Waveform]:
         """Synthesise one utterance after the other; nothing is random."""
         for features in batch:
             require_own_features(self.info, features)
+            self._require_frames(features)
         return [
             Waveform(
                 run_session(self._session, features.values), self._spec.sample_rate, features.id
             )
             for features in batch
         ]
+
+    def _require_frames(self, features: Features) -> None:
+        n_frames = features.values.shape[1]
+        require_frames(n_frames, minimum=self._minimum_frames, utterance=features.id)
 
 
 def open_session(path: Path) -> Any:

@@ -88,12 +88,9 @@ class VQVAEConfig:
     def minimum_samples(self) -> int:
         """Shortest audio, a multiple of the hop, that every reflection in the networks can mirror.
 
-        The first stage of the decoder and the last of the encoder mirror as many samples as
-        their widest dilation, at a rate of ``ratios[0]`` samples per code.
+        What the decoder needs is enough for the encoder, whose stages are its mirror image.
         """
-        widest_dilation: int = 3 ** max(self.n_residual_layers - 1, 0)
-        n_codes = max(Generator.minimum_frames, widest_dilation // self.ratios[0] + 1)
-        return n_codes * self.hop_length
+        return self.decoder.minimum_frames * self.hop_length
 
     @property
     def decoder(self) -> GeneratorConfig:

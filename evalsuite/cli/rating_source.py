@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalsuite.cli.published_study import open_published
 from evalsuite.errors import RatingsError, UsageError
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from evalsuite.ratings import Duplicates, Ratings
     from tests_mos.study import Study
 
@@ -78,7 +77,8 @@ def load_ratings(
             duplicates=policy,
             drop_bad=drop_bad,
         )
-    study, frame = _study_ratings(source, database)
+    with open_published(source, database) as (store, key, study):
+        frame = store.ratings(key)
     if frame.empty:
         raise RatingsError(
             f"study {study.id} version {study.version} has no ratings yet",
@@ -93,24 +93,6 @@ def load_ratings(
         duplicates=policy,
         drop_bad=drop_bad,
     )
-
-
-def _study_ratings(path: Path, database: str | None) -> "tuple[Study, DataFrame]":
-    """Ratings of a published study; never makes a new database."""
-    from tests_mos.store import default_url, open_store
-    from tests_mos.study import load_study
-
-    study = load_study(path)
-    url = database or default_url(path)
-    file = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:///") and not file.is_file():
-        raise UsageError(
-            f"{path} has no database at {file}",
-            wanted="a study that people have rated",
-            do=f"evalsuite serve {path}, or name its --database",
-        )
-    with open_store(url) as store:
-        return study, store.ratings(store.find_study(study))
 
 
 def study_facts(study: "Study") -> dict[str, str]:

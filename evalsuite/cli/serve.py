@@ -60,6 +60,14 @@ def serve(
         str, typer.Option(help="Address to listen on; 0.0.0.0 for all, behind a proxy.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            help="What listeners open, if a proxy stands in front: printed as the link, and "
+            "sessions under other host names are refused.",
+            metavar="URL",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Publish a study, if it is not yet, and serve it to listeners until stopped with Ctrl+C."""
@@ -69,18 +77,20 @@ def serve(
     from tests_mos.publication import publish_file
     from tests_mos.store import default_url, open_store
 
+    if public_url is not None:
+        settings.public_options(public_url)  # refused before anything is published
     url = database or default_url(study)
     with open_store(url) as store:
         plan = publish_file(study, store)[1].plan()
     os.environ[settings.STUDY] = str(study.resolve())
     os.environ[settings.DATABASE] = url
     if not quiet:
-        link = f"http://{_link_host(host)}:{port}/"
+        link = public_url or f"http://{_link_host(host)}:{port}/"
         typer.echo(
             f"{plan.listeners} listeners rate {plan.trials_per_listener} samples each: {link}"
         )
         typer.echo("Stop with Ctrl+C. Every answer is stored at once; a restart loses none.")
-    run(host=host, port=port)
+    run(host=host, port=port, public_url=public_url)
 
 
 def _link_host(host: str) -> str:

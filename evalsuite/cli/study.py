@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evalsuite.cli.published_study import open_published
 from evalsuite.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
     from tests_mos.proof import Proof
-    from tests_mos.store import Store
-    from tests_mos.study import Study
 
 __all__ = ["study_app"]
 
@@ -29,25 +27,6 @@ DatabaseUrl = Annotated[
     typer.Option("--database", help="Database URL; default: a SQLite file beside the study."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
-
-@contextmanager
-def _published(path: Path, database: str | None) -> Iterator[tuple["Store", int, "Study"]]:
-    """Open the database of a study that is published there; never makes a new database."""
-    from tests_mos.store import default_url, open_store
-    from tests_mos.study import load_study
-
-    study = load_study(path)
-    url = database or default_url(path)
-    file = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:///") and not file.is_file():
-        raise UsageError(
-            f"{path} has no database at {file}",
-            wanted="a published study",
-            do=f"evalsuite study publish {path}, or name its --database",
-        )
-    with open_store(url) as store:
-        yield store, store.find_study(study), study
 
 
 @study_app.command()
@@ -214,7 +193,7 @@ def status(study: StudyFile, database: DatabaseUrl = None, as_json: AsJson = Fal
     """Count seats and ratings."""
     from dataclasses import asdict
 
-    with _published(study, database) as (store, key, _):
+    with open_published(study, database) as (store, key, _):
         found = store.status(key)
     if as_json:
         typer.echo(json.dumps(asdict(found)))
@@ -233,7 +212,7 @@ def status(study: StudyFile, database: DatabaseUrl = None, as_json: AsJson = Fal
 @study_app.command()
 def release(study: StudyFile, database: DatabaseUrl = None) -> None:
     """Give up seats that were silent beyond the time-out; serving does so by itself."""
-    with _published(study, database) as (store, key, _):
+    with open_published(study, database) as (store, key, _):
         count = store.release_expired(key)
     typer.echo(f"{count} seats given up and dealt again", err=True)
 
@@ -245,7 +224,7 @@ def withdraw(
     database: DatabaseUrl = None,
 ) -> None:
     """Honour a listener's wish: their ratings are exported no more, their seat is dealt again."""
-    with _published(study, database) as (store, _, _):
+    with open_published(study, database) as (store, _, _):
         seat = store.seat_by_code(code)
         if seat is None:
             raise UsageError(
@@ -264,7 +243,7 @@ def export(
     database: DatabaseUrl = None,
 ) -> None:
     """Write the ratings table, one rating a row."""
-    with _published(study, database) as (store, key, _):
+    with open_published(study, database) as (store, key, _):
         frame = store.ratings(key)
     _write_frame(frame, output)
     simulated = int(frame["simulated"].sum())

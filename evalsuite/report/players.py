@@ -1,4 +1,4 @@
-"""The listening grid of a page: one row an utterance, one player a system."""
+"""The listening grid of a page: one block an utterance, in it one player a system."""
 
 import base64
 import io
@@ -45,7 +45,7 @@ class Grid:
 
     Parameters
     ----------
-    systems : labels, one a column.
+    systems : labels, one a player of each utterance.
     n_utterances : of the whole run.
     embedded : False if the players link to files beside the page.
     """
@@ -68,7 +68,7 @@ def make_grid(
 
     Parameters
     ----------
-    systems : labels in the order of columns.
+    systems : labels in the order of players.
     limit : how many utterances; embedding two seconds at 22.05 kHz takes some 80 kB each.
     link_from : folder of the page, to link to the samples instead of embedding them as FLAC.
 

@@ -11,7 +11,7 @@ import pytest
 # Helpers that are no tests; the import mode of the project adds no folder by itself.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from browser_listener import CHROMIUM_ARGUMENTS
+from browser_listener import CHROMIUM_ARGUMENTS, WAIT_MS
 from listening_site import Site, make_study, serving
 
 CHROMIUM = os.environ.get("EVALSUITE_CHROMIUM", "/usr/bin/chromium")
@@ -52,7 +52,9 @@ def chromium() -> Iterator[Any]:
             pytest.fail(message)
         pytest.skip(message)
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS, timeout=2 * WAIT_MS
+        )
         yield browser
         browser.close()
 
@@ -61,5 +63,6 @@ def chromium() -> Iterator[Any]:
 def window(chromium: Any) -> Iterator[Any]:
     """A fresh browser profile; make pages with ``window.new_page()``."""
     context = chromium.new_context(viewport={"width": 1000, "height": 800})
+    context.set_default_timeout(WAIT_MS)
     yield context
     context.close()

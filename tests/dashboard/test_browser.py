@@ -44,7 +44,7 @@ def test_whole_study_by_keyboard_alone(site: Site, window: Any) -> None:
 
 def test_locked_until_heard(tmp_path: Path, window: Any) -> None:
     # long enough to be stopped in time on a busy machine
-    with serving(make_study(tmp_path, duration_s=2.5)) as site:
+    with serving(make_study(tmp_path, duration_s=5)) as site:
         page = window.new_page()
         begin(page, site.url)
         hear_half_then_all(page)

@@ -5,17 +5,19 @@ import sys
 
 import httpx
 import pytest
-from listening_site import SECRETS, Path, Site
+from listening_site import SECRETS, Path, Site, free_port, serving
 
+from dashboard.settings import DATABASE, STUDY
 from evalsuite.cli.serve import _link_host, serve
 from evalsuite.errors import ConfigError, Unavailable, UsageError
 
 LOOPBACK = "127.0.0.1"
+PUBLIC = "https://listen.example.org"
 
 
 @pytest.fixture
 def client(site: Site):
-    with httpx.Client(base_url=site.url) as opened:
+    with httpx.Client(base_url=site.url, timeout=60) as opened:
         yield opened
 
 
@@ -77,15 +79,55 @@ def test_paths_do_not_escape(client: httpx.Client) -> None:
         assert "root:" not in answer.text and answer.headers.get("content-type") != "audio/wav"
 
 
-def test_foreign_pages_cannot_open_the_websocket(client: httpx.Client) -> None:
+def handshake(site: Site, *, origin: str, host: str = "") -> int:
+    """Status of opening a session as a page of `origin` does, by a server known as `host`."""
     headers = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        "Origin": "https://elsewhere.example",
+        "Origin": origin,
+        "Host": host or site.url.removeprefix("http://"),
     }
-    assert client.get("/_stcore/stream", headers=headers).status_code == 403
+    with httpx.stream("GET", f"{site.url}/_stcore/stream", headers=headers, timeout=60) as answer:
+        return answer.status_code
+
+
+def test_foreign_pages_cannot_open_the_websocket(site: Site) -> None:
+    assert handshake(site, origin=site.url) == 101
+    assert handshake(site, origin="https://elsewhere.example") == 403
+    # Without a public address any name will do, so that every proxy works.
+    assert handshake(site, origin="http://rebound.example", host="rebound.example") == 101
+
+
+def test_a_public_address_lets_no_other_name_in(study_file: Path) -> None:
+    with serving(study_file, "--public-url", PUBLIC) as site:
+        assert handshake(site, origin=PUBLIC, host="listen.example.org") == 101
+        assert handshake(site, origin=PUBLIC) == 101  # the proxy puts its own Host
+        assert handshake(site, origin=site.url) == 101  # a look from this machine
+        assert handshake(site, origin="http://rebound.example", host="rebound.example") == 403
+        assert handshake(site, origin="https://elsewhere.example", host="listen.example.org") == 403
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["listen.example.org", "https://", "ftp://a.org", "https://a.org/study", "https://a.org:x", ""],
+)
+def test_a_public_address_has_scheme_and_host_and_no_path(study_file: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="public address"):
+        serve(study_file, port=free_port(), public_url=url)
+
+
+def test_the_public_address_is_the_printed_link(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (STUDY, DATABASE):
+        monkeypatch.setenv(name, "set anew by serve, and taken back after the test")
+    told: dict[str, object] = {}
+    monkeypatch.setattr("dashboard.app.run", lambda **given: told.update(given))
+    serve(study_file, port=(port := free_port()), public_url=PUBLIC)
+    assert f"4 listeners rate 3 samples each: {PUBLIC}\n" in capsys.readouterr().out
+    assert told == {"host": LOOPBACK, "port": port, "public_url": PUBLIC}
 
 
 def test_port_in_use_is_a_clear_error(study_file: Path) -> None:

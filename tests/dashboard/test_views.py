@@ -28,7 +28,7 @@ def serve_here(study: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def open_page(**query: str) -> AppTest:
-    page = AppTest.from_file(dashboard.listener.__file__, default_timeout=30)
+    page = AppTest.from_file(dashboard.listener.__file__, default_timeout=120)
     for name, value in query.items():
         page.query_params[name] = value
     return page.run()
@@ -173,7 +173,7 @@ def test_instant_answer_is_stored_and_flagged(store: Store) -> None:
 def test_answer_of_a_new_session_is_taken_and_not_called_fast(store: Store) -> None:
     """After a restart the page resends into a session that has drawn nothing yet."""
     page, code = at_trial(store)
-    fresh = AppTest.from_file(dashboard.listener.__file__, default_timeout=30)
+    fresh = AppTest.from_file(dashboard.listener.__file__, default_timeout=120)
     fresh.query_params["seat"], fresh.query_params["level"] = code, "done"
     states = WidgetStates()
     name, content = trigger(component(page).id, "submit", new_answer(payload(page), 2))

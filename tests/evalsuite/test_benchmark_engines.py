@@ -178,12 +178,13 @@ def test_every_engine_is_timed_against_the_same_baseline(
 
 
 def test_threads_and_processes_are_timed_in_turns_with_one(plug_in: None) -> None:
-    threads, processes = measure_scaling(parse_system("spin"), QUICK, n_cores=2)
+    # An engine whose turn is longer than a busy machine makes a process wait.
+    threads, processes = measure_scaling(parse_system("spin?engine=eager"), QUICK, n_cores=2)
     assert (threads.processes, threads.threads) == (1, 2)
     assert (processes.processes, processes.threads) == (2, 1)
     # Spinning does not use threads; two processes share whatever cores are free.
     assert 0.1 < threads.ratio.median < 6
-    assert 0.3 < processes.ratio.median < 6
+    assert 0.1 < processes.ratio.median < 6
     assert processes.ratio.n_pairs == 3
     assert measure_scaling(parse_system("spin"), QUICK, n_cores=1) == []
 

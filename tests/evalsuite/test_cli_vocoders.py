@@ -101,6 +101,26 @@ def test_a_benchmark_prints_the_tables_of_the_documentation() -> None:
     assert "| dummy, batch of 2 |" in out
 
 
+def test_two_systems_of_one_vocoder_are_rows_of_their_own() -> None:
+    systems = "first=griffin_lim?n_iterations=1,second=griffin_lim?n_iterations=2"
+    out, err = run("benchmark", "--systems", systems, "--seconds", "0.2", "--markdown")
+    rows = [line.split(" | ") for line in out.splitlines() if line.startswith("|")]
+    for label in ("first", "second"):
+        # Once in table 1, with a speed, and once among the engines, with the engine's name.
+        in_table_1, in_engines = [row for row in rows if row[0] == f"| {label}"]
+        assert float(in_table_1[3].split()[0]) > 0
+        assert in_engines[1] in ("fused", "scipy")
+    assert "timing 2/2 second" in err
+    with pytest.raises(ConfigError, match="label them apart"):
+        run("benchmark", "--systems", "dummy,dummy", "--markdown")
+
+
+def test_the_help_of_the_benchmark_shows_labels_and_engines_whole() -> None:
+    out = CliRunner().invoke(app, ["benchmark", "--help"], env={"COLUMNS": "80"}).stdout
+    assert "label=vocoder?key=value" in out
+    assert '--systems "melgan,plain=melgan?engine=eager"' in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

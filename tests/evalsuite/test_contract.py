@@ -5,6 +5,7 @@ import pytest
 
 from evalsuite.contract import (
     WaveformSpec,
+    require_frames,
     require_own_features,
     require_sample_rate,
     waveform_features,
@@ -36,6 +37,12 @@ def test_a_wrong_rate_names_both() -> None:
     wave = Waveform(np.zeros(100, np.float32), 16000, "u1")
     with pytest.raises(AudioError, match=r"u1 is at 16000 Hz.*22050 Hz.*'dummy'"):
         require_sample_rate(Dummy().info, wave)
+
+
+def test_too_few_frames_names_both_counts() -> None:
+    require_frames(5, minimum=5)
+    with pytest.raises(AudioError, match=r"the mel of u7 has 4 frames.*at least 5 frames"):
+        require_frames(4, minimum=5, utterance="u7")
 
 
 def test_a_waveform_passes_as_features_without_sharing_memory() -> None:

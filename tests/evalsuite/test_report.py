@@ -133,6 +133,15 @@ def test_what_makes_it_no_result_stands_on_top(html: str) -> None:
     assert "SYNTHETIC SPEECH" in head
 
 
+def test_every_player_stands_under_its_system_and_utterance(html: str) -> None:
+    listen = html.partition('id="listen"')[2].partition("</section>")[0]
+    blocks = listen.split("<h3>")[1:]
+    assert [block.partition("</h3>")[0] for block in blocks] == ["u0", "u1"]
+    for block in blocks:
+        shown = re.findall(r'class="system">([^<]+)<.*?aria-label="u\d, (\w+)"', block, re.DOTALL)
+        assert shown == [("Original", "original"), ("Anchor (low-passed)", "anchor")]
+
+
 def test_texts_of_utterances_are_escaped(html: str) -> None:
     assert TEXT in Page(html).text
     assert "<b>" not in html

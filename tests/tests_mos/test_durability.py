@@ -9,7 +9,8 @@ from pathlib import Path
 from tests_mos.store import open_store
 from tests_mos.study import Study
 
-# Acknowledges each rating on a pipe after `rate` has returned, until it is killed.
+# Acknowledges each rating on a pipe after `rate` has returned, until it is killed. The lines are so
+# long that the pipe holds 64 of them: however late the killer is, the writer waits for it.
 WRITER = """
 import os, sys
 from tests_mos.store import open_store
@@ -18,7 +19,7 @@ seat = store.enter(int(sys.argv[2]), sys.argv[3], attributes={})
 for trial in store.next_trials(seat.seat_id, seat.n_trials):
     key = f"{sys.argv[3]}-{trial.trial_id}"
     store.rate(seat.seat_id, trial.trial_id, [3], submit_key=key, telemetry={})
-    os.write(1, f"{trial.trial_id}\\n".encode())
+    os.write(1, f"{trial.trial_id:>1023}\\n".encode())
 os.write(1, b"all\\n")
 """
 ROUNDS = 5

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+from evalsuite.cli.rating_source import load_ratings
 from evalsuite.cli.study import study_app
 from evalsuite.errors import ConfigError, StudyChanged, UsageError
 from evalsuite.ratings import read_ratings
@@ -57,6 +58,30 @@ def test_validate_prints_the_proof(file: Path) -> None:
     facts = json.loads(call("validate", file, "--json").stdout)
     assert facts["passed"] is True
     assert facts["cells"] == {"low": 2, "high": 2}
+
+
+def test_ratings_planned_twice_are_announced_and_all_analysed(run: Path, tmp_path: Path) -> None:
+    """Two listeners for 48 ratings of 12 stimuli: each rates every stimulus twice."""
+    file = tmp_path / "few.yaml"
+    call("new", run, "-o", file, "--listeners", 2, "--ratings-per-stimulus", 4)
+    text = call("validate", file).stdout
+    assert "note    familiar utterances: a listener hears the same words again" in text
+    assert "12 listeners x 4 trials would avoid it" in text
+    assert "note    stimuli rated again: 24 of 48 ratings" in text
+    assert "every one counts in the analysis" in text
+    assert "4 listeners x 12 trials would avoid it" in text
+    assert json.loads(call("validate", file, "--json").stdout)["repeated_ratings"] == 24
+
+    call("simulate", file, "--lazy", 0)
+    analysed = load_ratings(file)
+    assert analysed.frame["system"].value_counts().to_dict() == dict.fromkeys(
+        ["original", "melgan", "griffin_lim"], 16
+    )
+    assert "24 ratings are of a stimulus that the listener had rated" in analysed.notes[0]
+
+
+def test_validate_announces_no_repeats_where_there_are_none(file: Path) -> None:
+    assert "again" not in call("validate", file).stdout
 
 
 def test_validate_fails_with_code_two(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +139,8 @@ def test_verbs_that_read_make_no_database(file: Path, tmp_path: Path) -> None:
     for verb in (["status", file], ["release", file], ["export", file, "-o", tmp_path / "r.csv"]):
         with pytest.raises(UsageError, match="study publish"):
             call(*verb)
+    with pytest.raises(UsageError, match="study publish"):
+        load_ratings(file)  # where analyze, tables and report take their ratings from
     assert not list(tmp_path.glob("*.sqlite"))
 
 

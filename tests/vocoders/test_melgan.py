@@ -1,6 +1,7 @@
 """MelGAN: counts, lengths, and parity with an independent implementation."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,16 @@ import official_melgan  # noqa: E402
 from torch import nn  # noqa: E402
 
 from evalsuite.errors import AudioError, ConfigError, Unavailable  # noqa: E402
+from evalsuite.mel import mel_spec  # noqa: E402
 from evalsuite.registry import create_vocoder, parse_system  # noqa: E402
 from evalsuite.types import Waveform  # noqa: E402
 from vocoders.checkpoints import import_weights, to_module_names  # noqa: E402
-from vocoders.layers import choose_device, count_parameters, remove_weight_norm  # noqa: E402
+from vocoders.layers import (  # noqa: E402
+    choose_device,
+    count_parameters,
+    remove_weight_norm,
+    set_weight,
+)
 from vocoders.melgan import MelGAN  # noqa: E402
 from vocoders.melgan_generator import Generator, GeneratorConfig, randomise  # noqa: E402
 
@@ -171,6 +178,66 @@ def test_three_frames_are_too_few(n_samples: int) -> None:
         system.analyse(Waveform(np.full(n_samples, 0.1, np.float32), 22050, "u1"))
     with pytest.raises(AudioError, match="at least 4 frames"):
         Generator()(torch.zeros(1, 80, 3))
+
+
+@pytest.mark.parametrize(
+    ("change", "minimum"),
+    [
+        ({}, 4),  # the first layer mirrors three
+        ({"ratios": (2, 2)}, 5),  # dilation 9 mirrors nine samples, of which a frame has two
+        ({"ratios": (3, 5)}, 4),
+        ({"ratios": (2, 2), "n_residual_layers": 4}, 14),
+        ({"ratios": (8, 2), "n_residual_layers": 5}, 11),
+        ({"ratios": (2, 2), "dilated": False}, 4),
+        ({"ratios": (2, 2), "n_residual_layers": 0}, 4),
+        ({"ratios": ()}, 4),
+    ],
+    ids=str,
+)
+def test_the_shortest_mel_follows_from_the_architecture(
+    change: dict[str, Any], minimum: int
+) -> None:
+    config = GeneratorConfig(n_mels=4, base_channels=2, **change)
+    generator = Generator(config)
+    assert config.minimum_frames == generator.minimum_frames == minimum
+    audio = generator(torch.zeros(1, 4, minimum))
+    assert audio.shape == (1, 1, minimum * config.hop_length)
+    with pytest.raises(AudioError, match=f"at least {minimum} frames"):
+        generator(torch.zeros(1, 4, minimum - 1))
+    # The layers themselves take no less: the minimum is not too high.
+    with pytest.raises(RuntimeError, match="Padding size should be less"):
+        generator.model(torch.zeros(1, 4, minimum - 1))
+
+
+def test_under_autocast_the_last_layer_is_computed_in_float32() -> None:
+    generator = Generator(GeneratorConfig(n_mels=4, base_channels=4, ratios=(4, 2)))
+    randomise(generator, 0)
+    last = generator.model[-2]
+    set_weight(last, 1e-4 * last.weight.detach())  # nearly silent
+    mel = torch.randn(2, 4, 20, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        audio = generator(mel)
+        heard = generator.model[:-2](mel)
+    assert audio.dtype == torch.float32
+    # By the definition of a convolution, in float64, on what the last layer heard.
+    windows = heard.detach().double().unfold(2, 7, 1)
+    exact = torch.tanh(torch.einsum("bctk,ock->bot", windows, last.weight.detach().double()))
+    assert 1e-6 < exact.std() < 1e-3
+    torch.testing.assert_close(audio.double(), exact, rtol=1e-4, atol=1e-10)
+    rounded = audio.bfloat16().float()
+    assert (rounded != audio).float().mean() > 0.9
+    audio.sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == p.dtype for p in generator.parameters())
+
+
+def test_a_system_refuses_what_its_network_cannot_mirror() -> None:
+    """Before it is too late: `analyse` knows the network's minimum."""
+    config = GeneratorConfig(base_channels=2, ratios=(2, 8, 16))
+    system = MelGAN(Generator(config), mel_spec("melgan"))
+    with pytest.raises(AudioError, match=r"mel of u1 has 4 frames.*at least 5"):
+        system.analyse(Waveform(np.full(1024, 0.1, np.float32), 22050, "u1"))
+    features = system.analyse(Waveform(np.full(1280, 0.1, np.float32), 22050, "u1"))
+    assert system.generate([features], seed=0)[0].samples.shape == (1280,)
 
 
 def test_four_frames_are_enough() -> None:

@@ -111,6 +111,10 @@ def test_engines_keep_weights_of_their_own(engine: Engine) -> None:
 def test_too_few_frames_are_refused(engine: Engine) -> None:
     with pytest.raises(AudioError, match="at least 4 frames"):
         engine(folded(SMALL))(torch.zeros(SMALL.n_mels, 3))
+    slow_start = replace(SMALL, ratios=(2, 2))  # so that the widest dilation mirrors most
+    require_equal(engine, folded(slow_start), 5)
+    with pytest.raises(AudioError, match="at least 5 frames"):
+        engine(folded(slow_start))(torch.zeros(SMALL.n_mels, 4))
 
 
 def test_the_default_is_the_fastest_that_needs_no_wait() -> None:

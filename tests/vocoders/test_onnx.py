@@ -1,5 +1,6 @@
 """Exported networks: the same audio as torch's, refused where that cannot be."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
 from evalsuite.conformance import check_vocoder
-from evalsuite.errors import CheckpointError, ConfigError, Unavailable
+from evalsuite.errors import AudioError, CheckpointError, ConfigError, Unavailable
 from evalsuite.mel import mel_spec
 from evalsuite.registry import Setup
 from evalsuite.types import Waveform
@@ -54,6 +55,17 @@ def test_the_file_says_what_it_is_and_keeps_the_contract(exported: ExportReport)
     assert vocoder.info.spec == mel_spec("melgan")
     assert vocoder.info.config["dtype"] == "float32"
     assert exported.max_abs < 1e-5
+
+
+def test_a_mel_too_short_for_the_network_is_refused(exported: ExportReport) -> None:
+    vocoder = OnnxVocoder(exported.path)
+    silence = np.full(4 * 256, 0.1, np.float32)
+    features = vocoder.analyse(Waveform(silence, 22050, "u1"))
+    assert vocoder.generate([features], seed=0)[0].samples.shape == silence.shape
+    with pytest.raises(AudioError, match=r"mel of u1 has 3 frames.*at least 4"):
+        vocoder.analyse(Waveform(silence[:-256], 22050, "u1"))
+    with pytest.raises(AudioError, match="at least 4 frames"):
+        vocoder.generate([replace(features, values=features.values[:, 1:])], seed=0)
 
 
 def test_int8_is_close_but_not_equal(tmp_path: Path, speech: Waveform) -> None:

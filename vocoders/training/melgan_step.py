@@ -115,7 +115,7 @@ class MelganStep:
     def validate_output(self, batch: Tensor) -> Tensor:
         """Re-synthesise whole recordings of shape (1, 1, samples) in float32."""
         n_samples, hop = batch.shape[-1], self._config.generator.hop_length
-        n_missing = max(-n_samples % hop, Generator.minimum_frames * hop - n_samples)
+        n_missing = max(-n_samples % hop, self.generator.minimum_frames * hop - n_samples)
         mel = self._mel(nn.functional.pad(batch, (0, n_missing)))
         self.generator.eval()
         # Every recording has another length, for which nothing is worth compiling.

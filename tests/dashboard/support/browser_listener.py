@@ -15,7 +15,7 @@ CHROMIUM_ARGUMENTS = [
     "--no-first-run",
     "--mute-audio",
 ]
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 
 
 def trial_box(page: "Page", state: str = "") -> "Locator":

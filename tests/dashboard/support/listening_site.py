@@ -1,6 +1,8 @@
 """A study with telling names, and the rating app as a real server process."""
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -33,7 +35,7 @@ RUN = "elephantrun"
 STUDY_FILE = "hyenastudy.yaml"
 SECRETS = (*SYSTEMS, UTTERANCE, RUN, "hyenastudy", "giraffestudy")
 """Names that no listener may ever receive in any form."""
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 SERVE = "import typer; from evalsuite.cli.serve import serve; typer.run(serve)"
 
 
@@ -148,9 +150,16 @@ def make_study(
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that the system gives to outgoing connections.
+
+    One of theirs could be taken while a killed server is away: by other tests, or by a listener
+    who tries to reach it, because a connection to a port from that very port succeeds.
+    """
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -160,6 +169,7 @@ class Site:
     study: Path
     log: Path
     port: int = field(default_factory=free_port)
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -168,6 +178,7 @@ class Site:
 
     def start(self) -> None:
         command = [sys.executable, "-c", SERVE, str(self.study), "--port", str(self.port)]
+        command += self.options
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, "--quiet"], stdout=log, stderr=log)
         self._await_ready()
@@ -204,9 +215,9 @@ class Site:
 
 
 @contextmanager
-def serving(study: Path) -> Iterator[Site]:
+def serving(study: Path, *options: str) -> Iterator[Site]:
     """Serve a published study by its file; the way any other test may do it, too."""
-    site = Site(study, log=study.with_suffix(f".{os.getpid()}.log"))
+    site = Site(study, log=study.with_suffix(f".{os.getpid()}.log"), options=options)
     try:
         site.start()
         yield site

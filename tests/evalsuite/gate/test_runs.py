@@ -121,7 +121,7 @@ def test_resampling_and_marks_are_noted(
             super().__init__()
             self.info = replace(self.info, trained=False)
 
-    monkeypatch.setattr("evalsuite.resynthesis.create_vocoder", lambda *_, **__: Untrained())
+    monkeypatch.setattr("evalsuite.workplace.create_vocoder", lambda *_, **__: Untrained())
     run = tmp_path / "run"
     generate_run(run, corpus, "random=dummy", sample_rate=16000)
     manifest = read_manifest(run)

@@ -93,7 +93,7 @@ def train_elsewhere(corpus: Path, cache: Path) -> Callable[..., subprocess.Compl
         command = [sys.executable, *(launcher if n_processes > 1 else []), script, json.dumps(task)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, env=environment, capture_output=True, text=True, timeout=240, check=False
         )
 
     return run

@@ -17,6 +17,7 @@ from evalsuite.mel import extract_mel, mel_spec
 from evalsuite.registry import create_vocoder, parse_system
 from evalsuite.types import Waveform
 from vocoders.training import validation
+from vocoders.training.audio_losses import AudioLosses
 from vocoders.training.audio_store import open_audio
 from vocoders.training.catalogue import list_configs
 from vocoders.training.checkpoint import Checkpoints, random_state, restore_random_state
@@ -92,6 +93,28 @@ def test_a_bad_batch_is_survived() -> None:
     for name, value in step.generator.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
     assert math.isfinite(step.run(audio(2), generator)["generator/total"])
+
+
+@pytest.mark.parametrize("flags", [(), ("warm_up.steps=5",)], ids=["adversarial", "warm-up"])
+def test_losses_hear_float32_audio_also_in_bfloat16(
+    flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = tiny_step("run.precision=bfloat16", "losses.log_mel_l1=1", *flags)
+    heard: list[torch.Tensor] = []
+    compare = AudioLosses.__call__
+
+    def listen(
+        self: AudioLosses, fake: torch.Tensor, *others: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        heard.append(fake.detach())
+        return compare(self, fake, *others)
+
+    monkeypatch.setattr(AudioLosses, "__call__", listen)
+    losses = step.run(audio(), torch.Generator())
+    assert math.isfinite(losses["generator/total"])
+    (fake,) = heard
+    assert fake.dtype == torch.float32
+    assert (fake.bfloat16().float() != fake).float().mean() > 0.9
 
 
 # Checkpoints
