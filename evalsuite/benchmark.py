@@ -11,12 +11,11 @@ ours, numerical errors, batches, all cores, the work per sample against the mach
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from evalsuite.benchmark_partners import engine_of, engines
+from evalsuite.benchmark_partners import engine_name, engine_of, other_requests
 from evalsuite.benchmark_process import measure_ceilings_of, run_worker
 from evalsuite.benchmark_records import (
     Benchmark,
@@ -153,17 +152,15 @@ def _time_other_engines(
     if systems[-1].baseline:
         known.add(systems[-1].baseline.engine)
     alone = settings.model_copy(update={"scaling": False, "batch_sizes": []})
-    for engine in engines(request.vocoder):
-        if engine in known:
+    for other in other_requests(request):
+        if engine_name(engine_of(other), other.options.get("weights")) in known:
             continue
-        label = f"{request.label}-{engine}"
-        progress(label)
-        other = replace(request, label=label, options=request.options | {"engine": engine})
+        progress(other.label)
         try:
             timed = _time(other, alone)
         except UsageError as error:
             # Missing here, or another device's engine.
-            skipped.append(Skipped(name=label, reason=error.got, how=error.do))
+            skipped.append(Skipped(name=other.label, reason=error.got, how=error.do))
             continue
         if timed.engine not in known:  # else it fell back to one that was timed already
             systems.append(timed.model_copy(update={"variant_of": request.label}))

@@ -13,12 +13,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from evalsuite.benchmark_errors import numerical_error, spectral_convergence
-from evalsuite.benchmark_partners import baseline_request, engine_of, reference_request
+from evalsuite.benchmark_partners import (
+    baseline_request,
+    engine_name,
+    engine_of,
+    reference_request,
+)
 from evalsuite.benchmark_records import (
     BenchmarkSettings,
     NumericalError,
@@ -40,7 +45,7 @@ from evalsuite.peak_memory import peak_memory_mib
 from evalsuite.provenance import cpu_name, load_average
 from evalsuite.registry import SystemRequest, create_vocoder
 from evalsuite.types import Features
-from evalsuite.vocoder import Vocoder
+from evalsuite.vocoder import Vocoder, VocoderInfo
 from evalsuite.workload import CountsWorkload
 
 __all__ = ["Partners", "measure_speed"]
@@ -103,7 +108,6 @@ def measure_speed(
     load = load_meter.read()
     speeds_khz = runs.speeds_khz
     device = str(info.config.get("device", "cpu"))
-    counted = others.baseline if isinstance(others.baseline, CountsWorkload) else vocoder
     return SystemSpeed.model_validate(
         _facts(request, vocoder, features)
         | {
@@ -128,7 +132,7 @@ def measure_speed(
             "batches": time_batches(
                 vocoder, short, settings, baseline.speed_khz if baseline else None, clocks
             ),
-            "workload": _workload(counted) if settings.roofline else None,
+            "workload": _workload(vocoder, others.baseline) if settings.roofline else None,
         }
     )
 
@@ -150,8 +154,13 @@ def _facts(request: SystemRequest, vocoder: Vocoder, features: Features) -> dict
         "device_name": _gpu_name() if device.startswith("cuda") else cpu_name(),
         "dtype": str(info.config.get("dtype", features.values.dtype.name)),
         # A default may stand for what is fastest here; the vocoder knows what it became.
-        "engine": info.config.get("engine", engine_of(request)),
+        "engine": _engine_name(request, info),
     }
+
+
+def _engine_name(request: SystemRequest, info: VocoderInfo) -> str | None:
+    engine = info.config.get("engine", engine_of(request))
+    return engine_name(None if engine is None else str(engine), info.config.get("weights"))
 
 
 def _short_features(vocoder: Vocoder, features: Features, settings: BenchmarkSettings) -> Features:
@@ -197,8 +206,13 @@ def _spectral_fit(
     )
 
 
-def _workload(vocoder: Vocoder) -> dict[str, object] | None:
-    return asdict(vocoder.workload()) if isinstance(vocoder, CountsWorkload) else None
+def _workload(vocoder: Vocoder, baseline: Vocoder | None) -> dict[str, object] | None:
+    """Count the published network's work, and what the engine that is timed reads for it."""
+    if not isinstance(vocoder, CountsWorkload):
+        return None
+    own = vocoder.workload()
+    counted = baseline.workload() if isinstance(baseline, CountsWorkload) else own
+    return asdict(replace(counted, engine_bytes_per_step=own.engine_bytes_per_step))
 
 
 def _gpu_name() -> str:

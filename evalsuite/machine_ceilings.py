@@ -63,10 +63,13 @@ class Ceilings:
         return self.float32_gflops * 1e9 / (2 * work.multiply_adds_per_sample) / 1000
 
     def memory_bound_khz(self, work: Workload) -> float:
-        """Speed at which reading the weights alone would; infinite if they are read but once."""
+        """Speed at which reading the weights alone would; infinite if they are read but once.
+
+        The rate is that of all weights going round, even if few of them are read at every step.
+        """
         if not work.weights_read_per_sample:
             return math.inf
-        return self.read_rate(work.weight_bytes) / work.weight_bytes / 1000
+        return self.read_rate(work.weight_bytes) / work.bytes_per_step / 1000
 
     def bound_khz(self, work: Workload) -> float:
         """The lower of both bounds: the roofline, for one utterance at a time in float32.

@@ -98,6 +98,18 @@ class BlockedEngine(LaneEngine):
         fewer._past[:, : len(kept)] = self._past[:, list(kept)]
         return fewer
 
+    def bytes_per_sample(self) -> float:
+        """A block of past taps, and a chunk of conditioning, reads its weights once."""
+        fused = self._fused
+        whole = [fused.first[0], fused.skip, *(weight for weight, _ in fused.head)]
+        total = float(sum(matrix.nbytes for matrix in whole))
+        for layer in self._layers:
+            weights, (oldest, middle) = layer.weights, layer.blocks
+            total += weights.taps[0].nbytes / oldest + weights.taps[1].nbytes / middle
+            total += weights.taps[2].nbytes + weights.condition.nbytes / CHUNK
+            total += 0 if weights.out is None else weights.out.nbytes
+        return total
+
     def condition(self, rows: Tensor) -> None:
         """Multiply the conditioning of a whole chunk."""
         flat = rows.flatten(0, 1)

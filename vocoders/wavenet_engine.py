@@ -75,6 +75,10 @@ class LaneEngine(ABC):
             made.append(codes)
         return torch.stack(made, dim=1)
 
+    def bytes_per_sample(self) -> float | None:
+        """Bytes of weights read for one sample of one lane; None if the engine reads them all."""
+        return None
+
     def narrowed(self, kept: Sequence[int], lanes: int) -> "LaneEngine":
         """Go on with fewer lanes, between two chunks.
 

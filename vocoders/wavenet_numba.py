@@ -57,6 +57,19 @@ class NumbaEngine(BlockedEngine):
         products = [first.rest @ tap for tap in first.taps[:2]]
         self._state.first_past[:] = torch.stack(products).numpy()
 
+    def bytes_per_sample(self) -> float:
+        """As stored; the first layer's taps are a row of a table."""
+        weights, conditions = self._weights, [one.weights.condition for one in self._layers]
+        n_skip = len(weights.skip_bias)
+        unheard = weights.outs[-1, : weights.outs.shape[1] - n_skip].nbytes
+        once = [weights.taps, weights.outs, weights.hidden, weights.last, weights.first_taps[:, 0]]
+        total = sum(matrix.nbytes for matrix in once) - unheard
+        total += sum(matrix.nbytes for matrix in conditions) / CHUNK
+        blocks = weights.short_facts[:, 1]
+        total += sum(weights.short[0].nbytes / block for block in blocks)
+        long = [tap.matrix.nbytes for taps in self._long_taps for tap in taps]
+        return float(total + sum(long) / CHUNK)
+
     def step(self, position: int, codes: Tensor) -> Tensor:
         """Run all layers and the head for one sample."""
         for tap in self._long_taps[position]:

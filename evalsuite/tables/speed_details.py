@@ -167,7 +167,8 @@ def roofline_table(
             Column("system", "system"),
             Column("engine", "engine"),
             Column("multiply_adds", "multiply-adds a sample"),
-            Column("bytes_per_step", "bytes a step"),
+            Column("weight_bytes", "bytes of weights"),
+            Column("bytes_per_step", "read a step"),
             Column("compute_khz", "compute bound (kHz)", significant=3),
             Column("memory_khz", "memory bound (kHz)", significant=3),
             Column("khz", "reached (kHz)", significant=3),
@@ -175,10 +176,11 @@ def roofline_table(
         ),
         rows=tuple(_roofline_row(one, ceilings, names) for one, ceilings in pairs),
         footer=(
-            "bytes a step: weights read, in float32, for one sample of an autoregressive network "
-            "and for one utterance of any other.",
-            "share: of the lower bound. An engine with fewer bits or fewer multiply-adds than the "
-            "plain network can exceed it.",
+            "bytes of weights: of the published network, in float32; read a step: of them, or of "
+            "narrower ones, by the engine, for one sample of an autoregressive network and for one "
+            "utterance of any other.",
+            "share: of the lower bound. An engine with fewer multiply-adds than the plain network "
+            "can exceed it.",
             *[line for ceilings in used for line in _ceiling_lines(ceilings)],
             *load_lines([one for one, _ in pairs]),
         ),
@@ -195,7 +197,8 @@ def _roofline_row(one: SystemSpeed, ceilings: Ceilings, names: Mapping[str, str]
             "system": _shown(one, names),
             "engine": one.engine,
             "multiply_adds": round(work.multiply_adds_per_sample),
-            "bytes_per_step": work.bytes_per_step,
+            "weight_bytes": work.weight_bytes,
+            "bytes_per_step": round(work.bytes_per_step),
             "compute_khz": ceilings.compute_bound_khz(work),
             "memory_khz": ceilings.memory_bound_khz(work),
             "khz": one.speed_khz,

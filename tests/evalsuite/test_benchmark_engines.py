@@ -8,7 +8,13 @@ import pytest
 
 from evalsuite.benchmark import BenchmarkSettings, run_benchmark
 from evalsuite.benchmark_errors import numerical_error, spectral_convergence
-from evalsuite.benchmark_partners import baseline_request, engine_of, reference_request
+from evalsuite.benchmark_partners import (
+    baseline_request,
+    engine_of,
+    other_requests,
+    reference_request,
+    with_engine,
+)
 from evalsuite.benchmark_plan import TABLE1_SYSTEMS, run_table1, table1_settings
 from evalsuite.benchmark_records import Benchmark
 from evalsuite.benchmark_scaling import measure_scaling
@@ -20,9 +26,9 @@ from evalsuite.benchmark_timing import (
     time_in_turns,
 )
 from evalsuite.dummy import Dummy
-from evalsuite.errors import AudioError, Unavailable
+from evalsuite.errors import AudioError, ConfigError, Unavailable
 from evalsuite.machine_ceilings import Ceilings
-from evalsuite.registry import parse_system
+from evalsuite.registry import parse_system, parse_systems
 from evalsuite.types import Features, Waveform
 
 QUICK = BenchmarkSettings(duration_s=0.2, runs=3, warm_up_runs=1)
@@ -113,7 +119,8 @@ class Buzz(Dummy):
         return cls(engine)
 
     def workload(self):
-        return Workload({"official": 1000.0}.get(self.engine, 1.0), 4000)
+        read = 500.0 if self.engine == "fast" else None
+        return Workload({"official": 1000.0}.get(self.engine, 1.0), 4000, True, read)
 
     def generate(self, batch, *, seed):
         made = super().generate(batch, seed=seed)
@@ -149,6 +156,22 @@ def test_the_words_of_the_option_say_which_engine_is_the_baseline(plug_in: None)
     ) * 2
 
 
+def test_an_engine_is_chosen_for_those_that_have_it(plug_in: None) -> None:
+    requests = parse_systems("s=spin,t=spin?engine=official,dummy")
+    chosen = with_engine(requests, "fast")
+    assert chosen == parse_systems("s=spin?engine=fast,t=spin?engine=official,dummy")
+    with pytest.raises(ConfigError, match=r"quick.*spin: auto, official.*dummy: no choice"):
+        with_engine(requests, "quick")
+
+
+def test_narrow_weights_are_engines_of_their_own() -> None:
+    others = {one.label: dict(one.options) for one in other_requests(parse_system("w=wavenet"))}
+    assert others["w-blocked"] == {"engine": "blocked"}
+    assert others["w-numba"] == {"engine": "numba"}
+    assert others["w-numba-int8"] == {"engine": "numba", "weights": "int8"}
+    assert [label for label in others if "float32" in label] == []
+
+
 def test_every_engine_is_timed_against_the_same_baseline(
     plug_in: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +196,9 @@ def test_every_engine_is_timed_against_the_same_baseline(
     # The official engine's count: a faster one may do less, or hide it from the counter.
     assert fast.workload is not None
     assert fast.workload.multiply_adds_per_sample == 1000
+    assert (fast.workload.weight_bytes, fast.workload.bytes_per_step) == (4000, 500)
+    assert eager.workload is not None
+    assert eager.workload.bytes_per_step == 4000
     assert result.ceilings == {"cpu": ceilings}
     assert Benchmark.model_validate_json(result.model_dump_json()) == result
 

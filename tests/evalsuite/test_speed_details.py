@@ -123,12 +123,19 @@ def test_the_share_of_the_ceiling_is_of_the_lower_bound() -> None:
     assert row.values["multiply_adds"] == 176_448
     assert row.values["share_percent"] == pytest.approx(70.58, abs=0.01)
     # Its weights are read once per utterance: no bound from memory, so an empty cell.
-    assert "| 176448 | 17019776 | 283 |  | 200 (busy) | 70.6 |" in render(table, "md")
+    assert "| 176448 | 17019776 | 17019776 | 283 |  | 200 (busy) | 70.6 |" in render(table, "md")
 
     steps = speed("wavenet", 0.1, workload=Workload(24_649_728, 98_598_912, True))
     (row,) = roofline_table([benchmark(steps, ceilings=ceilings)]).rows
     assert row.values["memory_khz"] == pytest.approx(10e9 / 98_598_912 / 1000)
     assert row.values["share_percent"] == pytest.approx(98.6, abs=0.1)
+
+    # An engine that reads half of them could be twice as fast.
+    halved = Workload(24_649_728, 98_598_912, True, engine_bytes_per_step=49_299_456)
+    blocked = speed("wavenet", 0.1, workload=halved)
+    (row,) = roofline_table([benchmark(blocked, ceilings=ceilings)]).rows
+    assert (row.values["weight_bytes"], row.values["bytes_per_step"]) == (98_598_912, 49_299_456)
+    assert row.values["share_percent"] == pytest.approx(49.3, abs=0.1)
 
 
 def test_a_fit_to_the_recording_is_told_in_words() -> None:

@@ -15,12 +15,13 @@ from small_wavenet import KINDS, plain, random_mel  # noqa: E402
 from evalsuite.errors import ConfigError, Unavailable  # noqa: E402
 from vocoders import wavenet_kernels  # noqa: E402
 from vocoders.wavenet_blocked import BlockedEngine  # noqa: E402
+from vocoders.wavenet_config import preset  # noqa: E402
 from vocoders.wavenet_engine import CHUNK, LaneEngine, LaneRange, lane_range  # noqa: E402
 from vocoders.wavenet_engines import EngineChoice, make_engines  # noqa: E402
 from vocoders.wavenet_fused import fuse  # noqa: E402
 from vocoders.wavenet_lanes import Task, generate_codes  # noqa: E402
 from vocoders.wavenet_network import WaveNet  # noqa: E402
-from vocoders.wavenet_numba import family_of  # noqa: E402
+from vocoders.wavenet_numba import NumbaEngine, family_of  # noqa: E402
 from vocoders.wavenet_official import OfficialEngine  # noqa: E402
 from vocoders.wavenet_output import (  # noqa: E402
     Gaussian,
@@ -362,6 +363,25 @@ def test_the_samplers_of_the_kernels_in_plain_python(output: Output) -> None:
         for one, draws in zip(predicted, prepared, strict=True)
     ]
     np.testing.assert_allclose(found, wanted.numpy(), atol=1e-5)
+
+
+def test_engines_say_what_they_read() -> None:
+    """Of one utterance: blocks of past taps share a reading, narrow weights take fewer bytes."""
+    network = WaveNet(preset("ljspeech_mixture"))
+    per_layer = {"newest": 512 * 512, "condition": 80 * 512, "skip": 256 * 256}
+    always = 24 * sum(per_layer.values()) + 23 * 512 * 256 + 512 + 256 * 256 + 256 * 30
+    plain_bytes = 4 * (always + 24 * 2 * 512 * 512 - 31 / 32 * 24 * 80 * 512)
+    rings = BlockedEngine(fuse(network), 1, longest_block=1).bytes_per_sample()
+    assert rings == pytest.approx(plain_bytes, rel=1e-9)
+    shares = sum(1 / min(2 * d, 32) + 1 / d for d in (1, 2, 4, 8, 16, 32))
+    blocked = BlockedEngine(fuse(network), 1).bytes_per_sample()
+    assert rings - blocked == pytest.approx(4 * 4 * (12 - shares) * 512 * 512, rel=1e-9)
+    pytest.importorskip("numba")
+    kinds = {"int8": torch.int8, "float32": torch.float32}
+    narrow, wide = (NumbaEngine(fuse(network), kinds[kind]) for kind in kinds)
+    # The first layer is a table: one newest tap and its two past taps less.
+    assert blocked - wide.bytes_per_sample() == pytest.approx(2.5 * 2**20, rel=0.02)
+    assert narrow.bytes_per_sample() < 0.35 * wide.bytes_per_sample()
 
 
 def test_numba_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
