@@ -159,10 +159,16 @@ def measure(raw: RawOutput, placed: Placed, reference: Waveform, meter: LevelMet
 
     Raises
     ------
-    AudioError if the output is silent, so that no gain could bring it to a level.
+    AudioError if the recording or the output is silent: no gain could bring it to a level.
     """
     level, method = measure_level_db(placed.wave, meter)
     if math.isnan(level):
+        if math.isnan(measure_level_db(reference, meter)[0]):
+            raise AudioError(
+                f"the recording {reference.id!r} is silent (sample peak {_peak(reference):.2g})",
+                wanted="audible speech",
+                do="leave it out, or copy it again from its source",
+            )
         raise AudioError(
             f"the output for {reference.id!r} is silent (sample peak {_peak(placed.wave):.2g})",
             wanted="audible speech",

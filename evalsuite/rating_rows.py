@@ -7,6 +7,7 @@ import pandas as pd
 from evalsuite.errors import RatingsError
 
 __all__ = [
+    "HEARING",
     "IDENTITY",
     "Duplicates",
     "as_text",
@@ -16,9 +17,18 @@ __all__ = [
 ]
 
 Duplicates = Literal["keep_last", "keep_first", "mean", "error"]
-"""What to do with several ratings of one utterance of one system by one listener."""
+"""What to do with several ratings of one utterance of one system by one listener.
+
+Two kinds, told apart by `HEARING`. Ratings of the same hearing are corrections of each other: one
+of them counts, or none under ``error``. Ratings of several hearings were planned, and each counts;
+only ``mean`` makes one of them.
+"""
 
 IDENTITY = ["listener", "system", "utterance"]
+
+HEARING = ["study", "trial", "presentation"]
+"""What tells a second hearing of a stimulus from a correction; used where every row has it."""
+
 _SHOWN_ROWS = 10
 
 
@@ -105,35 +115,69 @@ def _name_rows(given: "pd.Series[Any]", where: "pd.Series[Any]") -> str:
 def without_duplicates(
     frame: pd.DataFrame, policy: Duplicates, source: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return one row per listener, system and utterance, and a note on the others.
+    """Return one row per hearing of a stimulus by a listener, and notes on repeats.
+
+    Under ``mean`` one row per listener, system and utterance.
 
     Raises
     ------
     RatingsError naming the first repeat under ``error``.
     """
-    repeated = frame.duplicated(IDENTITY, keep=False)
-    n_repeated = int(repeated.sum())
-    if n_repeated == 0:
+    n_repeats = int(frame.duplicated(IDENTITY).sum())
+    if n_repeats == 0:
         return frame, []
-    n_extra = n_repeated - int((~frame[repeated].duplicated(IDENTITY)).sum())
-    if policy == "error":
-        first = frame.index[repeated][0]
-        listener, system, utterance = frame.loc[first, IDENTITY]
-        raise RatingsError(
-            f"{source} rates the same thing twice, {n_extra} times in all; the first is "
-            f"listener {listener!r}, system {system!r}, utterance {utterance!r}",
-            wanted="one rating per listener, system and utterance",
-            do="remove the repeats or choose --duplicates keep_last, keep_first or mean",
-        )
-    ordered = _in_time_order(frame)
+    hearings = _hearings(frame)
+    known = list(hearings.columns[len(IDENTITY) :])
+    corrections = hearings.duplicated()
+    n_corrections = int(corrections.sum())
     if policy == "mean":
-        means = ordered.groupby(IDENTITY, sort=False)["score"].transform("mean")
-        ordered = ordered.assign(score=means)
-    keep: Literal["first", "last"] = "first" if policy == "keep_first" else "last"
-    kept = ordered.drop_duplicates(IDENTITY, keep=keep).sort_index()
-    what = {"keep_last": "the last", "keep_first": "the first", "mean": "the mean"}[policy]
-    note = f"{n_extra} repeated ratings (same listener, system and utterance): {what} counts"
-    return kept, [note]
+        return _means(frame), [
+            f"{n_repeats} repeated ratings (same listener, system and utterance"
+            + (f", {n_repeats - n_corrections} of them of another {known[-1]}" if known else "")
+            + "): the mean counts"
+        ]
+    notes = []
+    if n_corrections:
+        if policy == "error":
+            first = frame.loc[corrections, IDENTITY].iloc[0]
+            raise _repeat_error(first, n_corrections, source)
+        keep: Literal["first", "last"] = "first" if policy == "keep_first" else "last"
+        frame = _in_time_order(frame)
+        frame = frame[~hearings.loc[frame.index].duplicated(keep=keep)].sort_index()
+        same = ", ".join([*IDENTITY, *known])
+        notes.append(f"{n_corrections} repeated ratings (same {same}): the {keep} counts")
+    if n_again := n_repeats - n_corrections:
+        notes.append(
+            f"{n_again} ratings are of a stimulus that the listener had rated before (in another "
+            f"{' or '.join(known)}): all of them count"
+        )
+    return frame, notes
+
+
+def _hearings(frame: pd.DataFrame) -> pd.DataFrame:
+    """`IDENTITY` and what is known of `HEARING`, as text."""
+    texts = {name: as_text(frame[name]) for name in HEARING if name in frame}
+    return frame[IDENTITY].assign(
+        **{name: values for name, values in texts.items() if (values != "").all()}
+    )
+
+
+def _means(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per listener, system and utterance, with the mean of their scores."""
+    means = frame.groupby(IDENTITY, sort=False)["score"].transform("mean")
+    last = _in_time_order(frame.assign(score=means)).drop_duplicates(IDENTITY, keep="last")
+    return last.sort_index()
+
+
+def _repeat_error(first: "pd.Series[Any]", n_repeats: int, source: str) -> RatingsError:
+    listener, system, utterance = first
+    return RatingsError(
+        f"{source} rates the same thing twice, {n_repeats} times in all; the first is "
+        f"listener {listener!r}, system {system!r}, utterance {utterance!r}",
+        wanted="one rating per listener, system and utterance, or the trial of each",
+        do="remove the repeats, name the column of trials with --columns trial=…, or choose "
+        "--duplicates keep_last, keep_first or mean",
+    )
 
 
 def _in_time_order(frame: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,7 @@ class Proof:
     systems_per_listener : largest difference, within a listener, between two systems' counts.
     utterance_hearings : how often a listener hears one utterance.
     stimulus_hearings : most often a listener hears one and the same stimulus.
+    repeated_ratings : ratings of a stimulus that the listener has rated before.
     smallest_gap : fewest trials from an utterance to its repeat; None without repeats.
     positions : how often a system stands at one position of the session.
     follows : how often one system comes directly after another one.
@@ -66,6 +67,7 @@ class Proof:
     systems_per_listener: int
     utterance_hearings: Range
     stimulus_hearings: int
+    repeated_ratings: int
     smallest_gap: int | None
     positions: Range
     follows: Range
@@ -110,6 +112,7 @@ def _count(design: Design) -> Proof:
         ),
         utterance_hearings=_range(counts[u] for counts in by_utterance for u in utterances),
         stimulus_hearings=max(max(Counter(seat).values()) for seat in seats),
+        repeated_ratings=sum(len(seat) - len(set(seat)) for seat in seats),
         smallest_gap=min(gaps, default=None),
         positions=_range(counts[system] for counts in positions for system in systems),
         follows=_range(others or [0]),
@@ -155,7 +158,7 @@ def _lines(proof: Proof, n_systems: int, n_utterances: int) -> Iterable[Line]:
         True,
         f"counts of one listener differ by {proof.systems_per_listener} at most (wanted: within 1)",
     )
-    yield _utterance_line(proof, n_utterances)
+    yield from _utterance_lines(proof, n_utterances)
     unavoidable = -(-proof.n_trials // (n_systems * n_utterances))
     yield Line(
         "repeated stimuli",
@@ -164,6 +167,8 @@ def _lines(proof: Proof, n_systems: int, n_utterances: int) -> Iterable[Line]:
         f"a listener hears one stimulus {proof.stimulus_hearings} time(s) at most "
         f"(unavoidable: {unavoidable})",
     )
+    if proof.repeated_ratings:
+        yield _repeats_line(proof, n_systems * n_utterances)
     yield Line(
         "position",
         proof.positions.spread <= 2,
@@ -186,13 +191,39 @@ def _lines(proof: Proof, n_systems: int, n_utterances: int) -> Iterable[Line]:
     )
 
 
-def _utterance_line(proof: Proof, n_utterances: int) -> Line:
+def _utterance_lines(proof: Proof, n_utterances: int) -> Iterable[Line]:
     heard = proof.utterance_hearings
     if proof.n_trials <= n_utterances:
         detail = f"no listener hears an utterance more than {heard.high:g} time(s) (wanted: once)"
-        return Line("repeated utterances", heard.high <= 1, True, detail)
+        yield Line("repeated utterances", heard.high <= 1, True, detail)
+        return
     detail = (
         f"{proof.n_trials} trials but {n_utterances} utterances: each is heard {heard} times by a "
-        f"listener, {proof.smallest_gap} trials apart at least (wanted: counts within 1)"
+        "listener (wanted: counts within 1)"
     )
-    return Line("repeated utterances", heard.spread <= 1, True, detail)
+    yield Line("repeated utterances", heard.spread <= 1, True, detail)
+    gap = proof.smallest_gap
+    soonest = "in the next trial" if gap == 1 else f"{gap} trials later"
+    detail = (
+        f"a listener hears the same words again, {soonest} at the soonest; "
+        f"{_enough(proof, n_utterances)} would avoid it"
+    )
+    yield Line("familiar utterances", False, False, detail)
+
+
+def _repeats_line(proof: Proof, n_stimuli: int) -> Line:
+    return Line(
+        "stimuli rated again",
+        False,
+        False,
+        f"{proof.repeated_ratings} of {proof.n_seats * proof.n_trials} ratings are of a stimulus "
+        "that the listener has rated before; every one counts in the analysis, but as the same "
+        "listener's they tell less than those of further listeners; "
+        f"{_enough(proof, n_stimuli)} would avoid it",
+    )
+
+
+def _enough(proof: Proof, n_trials: int) -> str:
+    """As many ratings as planned, in sessions of at most so many trials."""
+    n_listeners = -(-proof.n_seats * proof.n_trials // n_trials)
+    return f"{n_listeners} listeners x {n_trials} trials"

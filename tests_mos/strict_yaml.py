@@ -11,7 +11,7 @@ import yaml
 
 from evalsuite.errors import ConfigError
 
-__all__ = ["StrictModel", "read_model"]
+__all__ = ["StrictModel", "explain_value", "read_model"]
 
 
 class StrictModel(pydantic.BaseModel):
@@ -115,10 +115,20 @@ def _explain(
         return ConfigError(
             f"{path}, line {line}: unknown key {name!r}", wanted=", ".join(known), do=advice
         )
+    return _wrong_value(f"{path}, line {line}: {name}", fault)
+
+
+def explain_value(error: pydantic.ValidationError) -> ConfigError:
+    """Turn the most telling fault of values that no file holds into our form."""
+    fault = min(error.errors(include_url=False), key=_weight)
+    return _wrong_value(".".join(map(str, fault["loc"])) or "the study", fault)
+
+
+def _wrong_value(name: str, fault: Any) -> ConfigError:
     given = fault["input"]
     shown = "" if isinstance(given, dict) else f" = {given!r}"
     return ConfigError(
-        f"{path}, line {line}: {name}{shown}",
+        f"{name}{shown}",
         wanted=fault["msg"].removeprefix("Value error, "),
         do="correct the value",
     )

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from evalsuite.errors import ConfigError, UnknownName
 from tests_mos.model import Completion, Scale, SessionPlan, Study, UtteranceDraw
 from tests_mos.samples import usable_utterances
-from tests_mos.strict_yaml import read_model
+from tests_mos.strict_yaml import explain_value, read_model
 from tests_mos.study_text import CONSENT, INSTRUCTIONS, render_study
 
 __all__ = [
@@ -96,8 +98,16 @@ def new_study(
 
     Raises
     ------
-    ManifestError, ConfigError if the run has nothing to listen to; UnknownName for `like`.
+    ManifestError, ConfigError if the run has nothing to listen to; UnknownName for `like`;
+    ConfigError for values that make no study.
     """
+    if ratings_per_stimulus is not None and ratings_per_listener is not None:
+        raise ConfigError(
+            f"ratings_per_stimulus {ratings_per_stimulus} and "
+            f"ratings_per_listener {ratings_per_listener}",
+            wanted="one of the two: the other one follows from it",
+            do="leave one of them out",
+        )
     template = load_template(like) if like else None
     usable = usable_utterances(run, template.systems if template else None)
     values = template.model_dump(exclude={"utterances"}) if template else _defaults(usable.systems)
@@ -116,12 +126,8 @@ def new_study(
         values["ratings_per_listener"] = ratings_per_listener
     try:
         return Study(**values)
-    except ValueError as error:
-        raise ConfigError(
-            f"these values make no study ({error})",
-            wanted="values as explained in a study file",
-            do="change the options",
-        ) from error
+    except ValidationError as error:
+        raise explain_value(error) from error
 
 
 def write_study(study: Study, path: Path) -> None:

@@ -5,6 +5,7 @@ their own name or, as in a corpus, by their path with dashes (``p225/001.wav`` i
 ``?name=generated_{id}.wav`` gives the name of each file itself.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -25,6 +26,8 @@ from evalsuite.types import Features, Waveform
 from evalsuite.vocoder import Vocoder, VocoderInfo
 
 __all__ = ["Recorded"]
+
+_SHOWN = 5
 
 
 class Recorded(Vocoder):
@@ -54,6 +57,7 @@ class Recorded(Vocoder):
                 do="write it like name=generated_{id}.wav",
             )
         self._folder, self._name = folder, name
+        self._likely_name: str | None = None  # searched for once, when the first file is missing
         self.info = VocoderInfo(
             name="recorded",
             family="recorded",
@@ -110,12 +114,26 @@ class Recorded(Vocoder):
 
     def _require_files(self, utterances: Sequence[str]) -> None:
         if missing := self.missing(utterances):
-            pattern = self._name or "{id}.wav, .flac or .ogg"
             raise CorpusError(
-                f"{self._folder} has no file for {', '.join(map(repr, missing))}",
-                wanted=f"{pattern} for every utterance",
-                do="add the files, correct name=, or leave these utterances out",
+                f"{self._folder} has no file for {_listed(missing)}",
+                wanted=f"{self._name or '{id}.wav, .flac or .ogg'} for every utterance",
+                do=self._advice(missing),
             )
+
+    def _advice(self, missing: Sequence[str]) -> str:
+        if self._likely_name is None:
+            self._likely_name = self._guess_name(missing[0])
+        if self._likely_name:
+            return f"say how the files are named: ?name={self._likely_name}"
+        return "add the files, correct name=, or leave these utterances out"
+
+    def _guess_name(self, utterance: str) -> str:
+        """Name of a file that holds the id as a word, as a template; empty if there is none."""
+        word = re.compile(rf"(?<![A-Za-z0-9]){re.escape(utterance)}(?![A-Za-z0-9])")
+        names = [path.name for paths in self._index[1].values() for path in paths
+                 if path.parent == self._folder]  # fmt: skip
+        guesses = (word.sub("{id}", name, count=1) for name in names if word.search(name))
+        return next((guess for guess in guesses if guess != self._name), "")
 
     def _path(self, utterance: str) -> Path:
         first, *more = self._candidates(utterance)
@@ -147,3 +165,9 @@ class Recorded(Vocoder):
                 by_path[safe_id(below.as_posix())].append(path)
                 by_stem[path.stem].append(path)
         return dict(by_path), dict(by_stem)
+
+
+def _listed(utterances: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, utterances[:_SHOWN]))
+    more = len(utterances) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

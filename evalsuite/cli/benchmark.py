@@ -1,14 +1,19 @@
 """``evalsuite benchmark``: parameters and kHz."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evalsuite.cli.console import stderr_console
+from evalsuite.cli.device import require_device
 from evalsuite.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from evalsuite.benchmark import Benchmark, BenchmarkSettings, SystemSpeed
 
 __all__ = ["benchmark"]
@@ -19,7 +24,11 @@ _DEFAULT_SECONDS = 2.0
 def benchmark(
     systems: Annotated[
         str | None,
-        typer.Option(help="Comma-separated systems; default: every vocoder that synthesises."),
+        typer.Option(
+            help="Comma-separated; label=vocoder?key=value names one and sets its options. "
+            "Default: every vocoder that synthesises.",
+            metavar="A,B,…",
+        ),
     ] = None,
     table1: Annotated[
         bool,
@@ -30,7 +39,7 @@ def benchmark(
         ),
     ] = False,
     all_engines: Annotated[
-        bool, typer.Option("--all-engines", help="Every engine of each system.")
+        bool, typer.Option("--all-engines", help="Every engine of each system, one row each.")
     ] = False,
     baseline: Annotated[
         bool,
@@ -63,17 +72,26 @@ def benchmark(
         Path | None, typer.Option("--output", "-o", help="Write it, such as RUN/benchmark.json.")
     ] = None,
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the tables as Markdown on stdout.")
+        bool,
+        typer.Option(
+            "--markdown", help="Print the tables as Markdown on stdout; needs no --output."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> int:
     """Count parameters and time synthesis, one process per system.
 
     A network without named weights runs on random ones, which do not change its speed.
+
+    Two systems of one vocoder need two labels, their names in the tables.
+    Engines are options, which evalsuite vocoders NAME lists. For example:
+
+    evalsuite benchmark --markdown --systems "melgan,plain=melgan?engine=eager"
     """
     from evalsuite.benchmark import write_benchmark
 
     _require_consistent(table1=table1, systems=systems, markdown=markdown, as_json=as_json)
+    require_device(device)
     settings = _settings(
         device=device,
         threads=threads,
@@ -164,15 +182,8 @@ def _markdown(result: "Benchmark") -> str:
 
 
 def _print_table(result: "Benchmark") -> None:
-    from rich.table import Table
-
-    table = Table(title="Parameters and speed")
-    for heading in ("system", "M params", "with weight norm", "kHz (min-max)", "RTF", "weights"):
-        table.add_column(heading)
-    for speed in result.systems:
-        table.add_row(*_cells(speed))
     console = stderr_console()
-    console.print(table)
+    console.print(_speed_table(result.systems))
     for skipped in result.skipped:
         console.print(f"{skipped.name} not timed: {skipped.reason}. {skipped.how}", markup=False)
     for device, reason in result.missing_devices.items():
@@ -181,17 +192,43 @@ def _print_table(result: "Benchmark") -> None:
         console.print("* the machine was busy: speeds may be too low")
 
 
+def _speed_table(speeds: "Sequence[SystemSpeed]") -> "Table":
+    """Make the table; in a narrow terminal names fold, and no number is cut."""
+    from rich.table import Table
+
+    table = Table(title="Parameters and speed", title_justify="left", box=None, pad_edge=False)
+    table.add_column("system", overflow="fold")
+    for heading in ("M\nparams", "with\nweight norm", "kHz\n(min-max)", "RTF"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("weights", overflow="fold")
+    for speed in speeds:
+        table.add_row(*_cells(speed))
+    return table
+
+
 def _cells(speed: "SystemSpeed") -> tuple[str, ...]:
     millions = speed.millions_of_parameters, speed.millions_of_parameters_with_weight_norm
     without, with_norm = ("-" if value is None else f"{value:.3f}" for value in millions)
-    # Three digits: a WaveNet makes 0.05 kHz, a MelGAN 250.
-    extremes = f"{speed.speed_khz_min:.3g}-{speed.speed_khz_max:.3g}"
-    speed_text = f"{speed.speed_khz:.3g} ({extremes}){'*' if speed.loaded else ''}"
+    extremes = f"{_three_digits(speed.speed_khz_min)}-{_three_digits(speed.speed_khz_max)}"
+    busy = "*" if speed.loaded else ""
     return (
         speed.label,
         without,
         with_norm,
-        speed_text,
-        f"{speed.real_time_factor:.4g}",
+        f"{_three_digits(speed.speed_khz)} ({extremes}){busy}",
+        _three_digits(speed.real_time_factor),
         speed.weights,
     )
+
+
+def _three_digits(value: float) -> str:
+    """Round to three digits, without an exponent: a WaveNet makes 0.05 kHz, a WORLD 1,090.
+
+    >>> _three_digits(0.04567), _three_digits(251.7), _three_digits(1093.0)
+    ('0.0457', '252', '1,090')
+    """
+    rounded = float(f"{value:.3g}")
+    if not math.isfinite(rounded) or rounded == 0.0:
+        return f"{rounded:g}"
+    decimals = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:,.{decimals}f}"

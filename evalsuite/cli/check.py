@@ -1,8 +1,6 @@
 """``evalsuite check``: the audio gate, before anyone listens."""
 
 import json
-import math
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +11,7 @@ from evalsuite.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evalsuite.gate import Finding, GateReport
+    from evalsuite.gate import GateReport
 
 __all__ = ["check"]
 
@@ -83,75 +81,46 @@ def _print(report: "GateReport") -> None:
 
 
 def _print_levels(console: "Console", report: "GateReport") -> None:
+    """Print the level table; in a narrow terminal long labels fold, and no number is cut."""
     from rich.table import Table
 
+    from evalsuite.gate.summary import number_text
+
     unit = "LUFS" if report.meter == "lufs" else "dBov"
-    table = Table(title="Levels, medians", title_justify="left", box=None, pad_edge=False)
-    headings = ("files", f"before {unit}", "vs reference", "gain dB", f"now {unit}", "range",
-                "peak dBTP", "delay ms")  # fmt: skip
-    table.add_column("system")
+    table = Table(
+        title="Levels, medians",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    headings = ("files", f"before\n{unit}", "vs\nreference", "gain\ndB", f"now\n{unit}", "range",
+                "peak\ndBTP", "delay\nms")  # fmt: skip
+    table.add_column("system", overflow="fold")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in report.level_table():
-        spread = f"{_number(row.lowest_db)} … {_number(row.highest_db)}"
+        spread = f"{number_text(row.lowest_db)} … {number_text(row.highest_db)}"
         table.add_row(
             row.system,
             str(row.n_samples),
-            _number(row.level_before_db),
-            _number(row.against_reference_db, signed=True),
-            _number(row.gain_db, signed=True),
-            _number(row.level_db),
+            number_text(row.level_before_db),
+            number_text(row.against_reference_db, signed=True),
+            number_text(row.gain_db, signed=True),
+            number_text(row.level_db),
             spread,
-            _number(row.highest_peak_dbtp),
-            _number(row.delay_ms, signed=True),
+            number_text(row.highest_peak_dbtp),
+            number_text(row.delay_ms, signed=True),
         )
     console.print(table)
 
 
 def _print_findings(console: "Console", report: "GateReport") -> None:
-    """One entry per fault and system: the worst case, how many there are, what to do."""
-    groups: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
-    for finding in report.findings:
-        groups[finding.severity, finding.fault, finding.system].append(finding)
-    if not groups:
-        return
-    console.print("Findings")
-    for (severity, fault, system), findings in groups.items():
-        console.print(
-            _finding_text(severity, fault, system, findings),
-            style=_STYLE[severity],
-            markup=False,
-            soft_wrap=True,
-        )
+    from evalsuite.gate.summary import summarise
 
-
-def _finding_text(severity: str, fault: str, system: str, findings: "list[Finding]") -> str:
-    worst = max(findings, key=_excess)
-    subject = f"{severity:8}{fault}" + (f", {system}" if system else "")
-    if severity == "note":  # corrected already, or only to be known
-        return f"{subject}: {worst.detail}"
-    where = f" at {worst.utterance}" if worst.utterance else ""
-    value = _with_unit(worst.measured, worst.unit) or "found"
-    limit = f" (limit {_number(worst.limit)})" if _number(worst.limit) else ""
-    text = f"{subject}: {len(findings)}x, worst {value}{limit}{where}: {worst.detail}"
-    return f"{text}\n{'':8}to do: {worst.do}"
-
-
-def _excess(finding: "Finding") -> float:
-    """How far a finding is from its limit, for choosing the worst of one kind."""
-    limit = 0.0 if math.isnan(finding.limit) else finding.limit
-    distance = abs(abs(finding.measured) - abs(limit))
-    return -1.0 if math.isnan(distance) else distance
-
-
-def _with_unit(value: float, unit: str) -> str:
-    return "" if math.isnan(value) else f"{_number(value)} {unit}"
-
-
-def _number(value: float, *, signed: bool = False) -> str:
-    """Up to two decimals; empty if undefined."""
-    if math.isnan(value):
-        return ""
-    if math.isfinite(value) and value == int(value):
-        return f"{int(value):+d}" if signed else f"{int(value)}"
-    return f"{value:+.2f}" if signed else f"{value:.2f}"
+    if report.findings:
+        console.print("Findings")
+    for one in summarise(report.findings):
+        text = f"{one.severity:8}{one.subject}: {one.text}"
+        text += f"\n{'':8}to do: {one.do}" if one.do else ""
+        console.print(text, style=_STYLE[one.severity], markup=False, soft_wrap=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["report"]
 
-_SHOWN_FINDINGS = 20
+_SHOWN_FAULTS = 20
 
 
 def report(
@@ -98,15 +98,16 @@ def _study(path: Path | None) -> dict[str, str]:
 
 def _gate(run: Path) -> "GateSummary":
     from evalsuite.gate import check_run
+    from evalsuite.gate.summary import summarise
     from evalsuite.report.page import GateSummary
 
     found = check_run(run)
-    serious = [one for one in found.findings if one.severity != "note"]
+    serious = summarise(one for one in found.findings if one.severity != "note")
     lines = [
-        f"{one.severity}: {' '.join(filter(None, (one.system, one.utterance)))}: {one.detail}"
-        for one in serious[:_SHOWN_FINDINGS]
+        f"{one.severity}: {one.subject}: {one.text}. To do: {one.do}."
+        for one in serious[:_SHOWN_FAULTS]
     ]
-    if len(serious) > _SHOWN_FINDINGS:
-        lines.append(f"and {len(serious) - _SHOWN_FINDINGS} more: evalsuite check {run}")
+    if len(serious) > _SHOWN_FAULTS:
+        lines.append(f"and {len(serious) - _SHOWN_FAULTS} more: evalsuite check {run}")
     counts = {kind: found.count(kind) for kind in ("error", "warning", "note")}
     return GateSummary({kind: count for kind, count in counts.items() if count}, lines)

@@ -1,20 +1,28 @@
 """From a path to checked utterances."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from evalsuite.audio import AudioFault, examine
 from evalsuite.corpus.layout import choose_kind, list_recordings
 from evalsuite.corpus.model import Corpus, Entry, Problem
 from evalsuite.errors import CorpusError
 from evalsuite.files import sha256_file
-from evalsuite.types import Utterance
+from evalsuite.levels import loudness_lufs
+from evalsuite.types import Utterance, Waveform
 
 __all__ = ["MIN_DURATION_S", "load_corpus", "require_clean"]
 
 # One gating block of BS.1770: shorter recordings have no loudness.
 MIN_DURATION_S = 0.4
+
+# Mean square of a block, -50 dB: speech as loud as that passes the meter's gate at -70 LUFS, and is
+# spared the meter, which takes longer than reading the file.
+_FAINT = 1e-5
 
 _MAX_LISTED = 20
 
@@ -139,6 +147,14 @@ def _check(entry: Entry) -> Utterance | Problem:
             f"lasts {wave.duration_s:.3f} s, under the {MIN_DURATION_S} s that loudness needs",
             "leave it out",
         )
+    if _is_silent(wave):
+        peak = float(np.abs(wave.samples).max())
+        return Problem(
+            entry.path,
+            "silent",
+            f"is silent (sample peak {peak:.2g}), so no gain brings it to a level",
+            "leave it out, or copy it again from its source",
+        )
     return Utterance(
         id=entry.id,
         path=entry.path,
@@ -147,6 +163,14 @@ def _check(entry: Entry) -> Utterance | Problem:
         duration_s=wave.duration_s,
         sha256=sha256_file(entry.path),
     )
+
+
+def _is_silent(wave: Waveform) -> bool:
+    """Tell recordings that are faint throughout and have no loudness."""
+    block = round(MIN_DURATION_S * wave.sample_rate)
+    whole = wave.samples[: len(wave.samples) // block * block].reshape(-1, block)
+    loudest = float(np.square(whole, dtype=np.float64).mean(axis=1).max())
+    return loudest < _FAINT and math.isnan(loudness_lufs(wave))
 
 
 def _first_of_each_id(entries: list[Entry]) -> tuple[list[Entry], list[Problem]]:

@@ -24,7 +24,8 @@ __all__ = [
 CorpusKind = Literal["folder", "ljspeech", "vctk", "manifest"]
 
 Fault = (
-    AudioFaultKind | Literal["missing", "too_short", "duplicate_id", "duplicate_content", "bad_row"]
+    AudioFaultKind
+    | Literal["missing", "too_short", "silent", "duplicate_id", "duplicate_content", "bad_row"]
 )
 
 

@@ -142,6 +142,7 @@ def faulty_folder(write_recording: Write, tmp_path: Path) -> dict[str, str]:
     write_recording("stereo.wav", np.zeros((22050, 2)))
     write_recording("nan.wav", np.full(22050, np.nan), subtype="FLOAT")
     write_recording("short.wav", np.full(8819, 0.1))
+    write_recording("silent.wav", np.zeros(22050))
     (tmp_path / "text.wav").write_text("not audio")
     return {
         "twin.wav": "duplicate_content",
@@ -149,6 +150,7 @@ def faulty_folder(write_recording: Write, tmp_path: Path) -> dict[str, str]:
         "stereo.wav": "stereo",
         "nan.wav": "not_finite",
         "short.wav": "too_short",
+        "silent.wav": "silent",
         "text.wav": "unreadable",
     }
 
@@ -169,6 +171,23 @@ def test_the_shortest_recording_is_one_loudness_block(
 ) -> None:
     write_recording("a.wav", np.full(8820, 0.1))
     assert ids(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "usable"), [(1.0, True), (1e-3, True), (5e-4, True), (4e-4, False), (1e-4, False)]
+)
+def test_silent_is_what_the_meter_cannot_measure(
+    write_recording: Write, tmp_path: Path, amplitude: float, usable: bool
+) -> None:
+    """The gate of BS.1770 lies at -70 LUFS; a sine of 997 Hz and amplitude a has 20 lg a - 3."""
+    sine = amplitude * np.sin(2 * np.pi * 997 * np.arange(22050) / 22050)
+    write_recording("sine.wav", sine, subtype="FLOAT")
+    corpus = load_corpus(tmp_path)
+    assert len(corpus.utterances) == usable
+    if not usable:
+        [problem] = corpus.problems
+        assert f"is silent (sample peak {amplitude:.2g})" in str(problem)
+        assert "copy it again" in problem.do
 
 
 def test_metadata_faults(write_recording: Write, tmp_path: Path) -> None:
@@ -209,7 +228,7 @@ def test_require_clean(write_recording: Write, tmp_path: Path) -> None:
     corpus = load_corpus(tmp_path)
     with pytest.raises(CorpusError) as caught:
         require_clean(corpus, skip_bad=False)
-    assert "6 problems" in caught.value.got
+    assert "7 problems" in caught.value.got
     assert all(name in str(caught.value) for name in expected)
     assert [utterance.id for utterance in require_clean(corpus, skip_bad=True)] == ["good"]
 

@@ -8,7 +8,7 @@ import pytest
 import soxr
 
 from evalsuite.errors import AudioError, VocoderError
-from evalsuite.manifest import Settings
+from evalsuite.manifest import LevelMeter, Settings
 from evalsuite.matching import (
     Measured,
     RawOutput,
@@ -154,8 +154,19 @@ def test_a_clip_shorter_than_a_gating_block_has_the_level_of_its_repetition() ->
 
 def test_silence_is_refused_because_no_gain_gives_it_a_level(reference: Waveform) -> None:
     output = raw(np.zeros(len(reference.samples)))
-    with pytest.raises(AudioError, match="'synthetic' is silent"):
+    with pytest.raises(AudioError, match=r"output for 'synthetic' is silent.*weights"):
         measure(output, place(output, reference, NO_FADE), reference, "lufs")
+
+
+@pytest.mark.parametrize("meter", ["lufs", "p56"])
+def test_a_silent_recording_is_not_blamed_on_the_vocoder(
+    reference: Waveform, meter: LevelMeter
+) -> None:
+    silent = Waveform(np.zeros_like(reference.samples), reference.sample_rate, "u1")
+    output = raw(np.zeros(len(reference.samples)))
+    with pytest.raises(AudioError, match="recording 'u1' is silent") as found:
+        measure(output, place(output, silent, NO_FADE), silent, meter)
+    assert "weights" not in str(found.value)
 
 
 @pytest.mark.parametrize(

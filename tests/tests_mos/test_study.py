@@ -134,6 +134,32 @@ def test_new_study_draws(run: Path) -> None:
         new_study(run, n_utterances=9)
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            {"ratings_per_stimulus": 4, "ratings_per_listener": 9},
+            "ratings_per_stimulus 4 and ratings_per_listener 9. Wanted: one of the two: the other "
+            "one follows from it. To fix: leave one of them out.",
+        ),
+        (
+            {"listeners": 200_000},
+            "listeners = 200000. Wanted: Input should be less than or equal to 100000. "
+            "To fix: correct the value.",
+        ),
+        (
+            {"ratings_per_listener": 0},
+            "ratings_per_listener = 0. Wanted: Input should be greater than or equal to 1. "
+            "To fix: correct the value.",
+        ),
+    ],
+)
+def test_values_that_make_no_study_are_named(run: Path, options: dict[str, int], says: str) -> None:
+    with pytest.raises(ConfigError) as found:
+        new_study(run, **options)  # type: ignore[arg-type]
+    assert str(found.value) == says
+
+
 def test_written_study_reads_back_equal(run: Path, tmp_path: Path) -> None:
     path = tmp_path / "folder" / "study.yaml"
     study = new_study(run, n_utterances=2).model_copy(

@@ -78,6 +78,32 @@ def test_every_missing_utterance_is_listed(tmp_path: Path) -> None:
         system.generate(features, seed=0)
 
 
+@pytest.mark.parametrize(
+    ("file", "name", "advice"),
+    [
+        ("generated_LJ_1.wav", "", r"\?name=generated_\{id\}\.wav"),
+        ("LJ_1-melgan.flac", "{id}.wav", r"\?name=\{id\}-melgan\.flac"),
+        ("LJ_12.wav", "", "add the files"),  # another utterance
+        ("deep/x_LJ_1.wav", "", "add the files"),  # a template names files of the folder itself
+    ],
+)
+def test_files_of_another_name_are_recognised(
+    tmp_path: Path, file: str, name: str, advice: str
+) -> None:
+    write(tmp_path / file, 0.25)
+    with pytest.raises(CorpusError, match=f"To fix: .*{advice}"):
+        Recorded(tmp_path, name).source_sha256("LJ_1")
+
+
+def test_many_missing_files_are_counted(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", 0.25)
+    features = [Recorded(tmp_path).analyse(wave_of("a")) for _ in range(9)]
+    for place, item in enumerate(features):
+        object.__setattr__(item, "id", f"u{place}")
+    with pytest.raises(CorpusError, match="'u3', 'u4' and 4 more"):
+        Recorded(tmp_path).generate(features, seed=0)
+
+
 def test_the_source_hash_follows_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", 0.25)
     system = Recorded(tmp_path)
