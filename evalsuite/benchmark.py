@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from evalsuite.benchmark_partners import engine_name, engine_of, other_requests
+from evalsuite.benchmark_partners import other_requests
 from evalsuite.benchmark_process import measure_ceilings_of, run_worker
 from evalsuite.benchmark_records import (
     Benchmark,
@@ -24,6 +24,7 @@ from evalsuite.benchmark_records import (
     SystemSpeed,
 )
 from evalsuite.benchmark_scaling import measure_scaling
+from evalsuite.engine_options import engine_name, engine_of
 from evalsuite.errors import ConfigError, ManifestError, Unavailable, UsageError
 from evalsuite.files import write_json
 from evalsuite.machine_ceilings import best_of

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from evalsuite.benchmark import run_benchmark
 from evalsuite.benchmark_process import measure_ceilings_of
 from evalsuite.benchmark_records import Benchmark, BenchmarkSettings, Skipped, SystemSpeed
+from evalsuite.engine_options import with_engine
 from evalsuite.errors import Unavailable
 from evalsuite.registry import SystemRequest, vocoder_names
 
@@ -50,6 +51,7 @@ def run_table1(
     settings: BenchmarkSettings,
     *,
     seconds: float | None = None,
+    engine: str | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Benchmark:
     """Time the systems of table 1 on the CPU with everything measured, then on a GPU if there is.
@@ -58,13 +60,20 @@ def run_table1(
     ----------
     settings : threads and engines are taken; what is measured and how long is the plan's.
     seconds : of audio for every system, in place of the plan's.
+    engine : of all that offer it; None = the default of each.
 
     Returns
     -------
     CPU and GPU in one; without a GPU `Benchmark.missing_devices` says so.
+
+    Raises
+    ------
+    ConfigError if none of the systems offers the engine.
     """
     known = vocoder_names()
     requests = [SystemRequest(name, name) for name in TABLE1_SYSTEMS if name in known]
+    if engine is not None:
+        requests = with_engine(requests, engine)
     unknown = [
         Skipped(name=name, reason="it is not registered here", how="install what brings it")
         for name in TABLE1_SYSTEMS

@@ -18,12 +18,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from evalsuite.benchmark_errors import numerical_error, spectral_convergence
-from evalsuite.benchmark_partners import (
-    baseline_request,
-    engine_name,
-    engine_of,
-    reference_request,
-)
+from evalsuite.benchmark_partners import baseline_request, reference_request
 from evalsuite.benchmark_records import (
     BenchmarkSettings,
     NumericalError,
@@ -39,6 +34,7 @@ from evalsuite.benchmark_timing import (
     time_batches,
     time_in_turns,
 )
+from evalsuite.engine_options import engine_name, engine_of
 from evalsuite.errors import EvalsuiteError
 from evalsuite.machine_load import LoadMeter
 from evalsuite.peak_memory import peak_memory_mib

@@ -209,6 +209,25 @@ def _batch(trial: _Trial) -> str:
     return f"items {different} of the batch differ from one by one" if different else ""
 
 
+def _side_by_side(trial: _Trial) -> str:
+    lanes = trial.vocoder.lanes
+    if lanes is not None and lanes < 1:
+        return f"lanes is {lanes}"
+    batch, seeds, told = [trial.shorter_features, trial.features], [_OTHER_SEED, _SEED], [0.0]
+    made = list(trial.vocoder.generate_many(batch, seeds, progress=told.append))
+    if sorted(place for place, _ in made) != [0, 1]:
+        return f"places {[place for place, _ in made]} came for a batch of 2"
+    alone = [trial.generate([batch[0]], seed=_OTHER_SEED)[0], trial.output]
+    for place, wave in made:
+        if not _same_bytes(wave.samples, alone[place].samples):
+            return f"item {place} differs from what its seed gives alone"
+        if wave.id != batch[place].id:
+            return f"item {place} has id {wave.id!r}, its features {batch[place].id!r}"
+    if told != sorted(told) or not told[-1] > 0:
+        return f"the progress was {told} s; it may never fall, and ends above 0"
+    return ""
+
+
 def _empty_batch(trial: _Trial) -> str:
     made = trial.generate([])
     return "" if made == [] else f"an empty batch gave {len(made)} waveforms"
@@ -241,6 +260,7 @@ _CHECKS: dict[str, Callable[[_Trial], str]] = {
     "seed": _seed,
     "input-untouched": _input_untouched,
     "batch": _batch,
+    "side-by-side": _side_by_side,
     "empty-batch": _empty_batch,
     "foreign-features-refused": _foreign_features,
 }

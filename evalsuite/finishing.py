@@ -50,10 +50,16 @@ class Assignment:
 
 @dataclass(frozen=True)
 class UtteranceTask:
-    """One utterance and the systems that take part."""
+    """One utterance and the systems that take part.
+
+    Parameters
+    ----------
+    made_ahead : labels whose output this run has made already, so that ``--force`` spares it.
+    """
 
     utterance: Utterance
     assignments: tuple[Assignment, ...]
+    made_ahead: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -7,53 +7,46 @@
     RUN/mels/<spec digest>/<utterance>.npy what each mel vocoder was given
     RUN/cache/…                            what makes the next run cheap (`evalsuite.cache`)
 
+*Two stages* Systems that make many utterances side by side (`evalsuite.side_by_side`) first put
+their outputs into the cache; then every utterance goes through all systems
+(`evalsuite.resynthesis`), which takes what is there, makes the rest, levels and writes.
+
 *Interrupted runs* Every file is written under a temporary name and renamed, with its record in
 the cache right after it. The manifest is put together from these records when the run ends, on
 Ctrl-C too; after a kill the old manifest (or none) stays until the next run, which makes only
-what is missing. So nothing is half-written, and nothing that was written is lost.
+what is missing. So nothing is half-written, and nothing that was written is lost. What a stop
+costs is the output in the making: in each process one utterance, or side by side as many as there
+are lanes, and as these are about equally long, the first are finished late.
 """
 
 import re
-import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from evalsuite.cache import RunCache, raw_key, seed_for
-from evalsuite.engines import make_engine
 from evalsuite.errors import CorpusError, EvalsuiteError, UsageError
 from evalsuite.finishing import Assignment, UtteranceTask, reusable_samples
 from evalsuite.lock import lock_run
-from evalsuite.manifest import FailureRecord, Manifest, SampleRecord, Settings, SystemRecord
-from evalsuite.registry import SystemRequest
-from evalsuite.resynthesis import Resynthesis, UtteranceOutcome, Workplace, failure
+from evalsuite.manifest import FailureRecord, Manifest, Settings, SystemRecord
+from evalsuite.registry import SystemRequest, fingerprint
+from evalsuite.resynthesis import failure
+from evalsuite.run_estimate import VocoderWork, estimate_s
 from evalsuite.run_folder import describe_system, remove_stale, write_run_manifest
+from evalsuite.run_progress import Progress
+from evalsuite.run_stages import Work, run_stages
+from evalsuite.side_by_side import width
 from evalsuite.types import Utterance
 from evalsuite.vocoder import Vocoder
+from evalsuite.workplace import Workplace
 
 __all__ = ["GenerateResult", "Progress", "Settings", "generate", "parse_settings"]
 
 #: Names become file names; a leading dot would hide them or leave the folder.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is.
-
-    Parameters
-    ----------
-    done, total : samples; reused ones count as done from the start.
-    audio_s : seconds of audio made by this run so far.
-    """
-
-    done: int
-    total: int
-    audio_s: float
 
 
 @dataclass(frozen=True)
@@ -70,6 +63,7 @@ class GenerateResult:
     removed : files of an earlier state of the run that no longer belong to it.
     estimated_s : time the vocoders need, from their earlier speed in this run folder; None if
         one of them has not run yet.
+    setbacks : groups that stopped and were made in smaller parts, with reasons.
     """
 
     manifest: Manifest | None
@@ -79,23 +73,7 @@ class GenerateResult:
     failed: list[FailureRecord]
     removed: tuple[Path, ...] = ()
     estimated_s: float | None = None
-
-
-@dataclass
-class _Work:
-    """The state of one run while it is put together."""
-
-    tasks: list[UtteranceTask]
-    samples: list[SampleRecord] = field(default_factory=list)
-    failures: list[FailureRecord] = field(default_factory=list)
-    made: int = 0
-    vocoded: int = 0
-
-    def add(self, outcome: UtteranceOutcome) -> None:
-        self.samples += outcome.samples
-        self.failures += outcome.failures
-        self.made += len(outcome.made)
-        self.vocoded += len(outcome.vocoded)
+    setbacks: tuple[str, ...] = ()
 
 
 def parse_settings(*, sample_rate: int = 22050, level: str = "lufs:-23", seed: int = 0) -> Settings:
@@ -169,11 +147,11 @@ def generate(
     systems = tuple(describe_system(request, vocoders[request.label]) for request in requests)
     work = _assign(utterances, vocoders, systems, settings)
     if dry_run:
-        return _plan(work, workplace, jobs)
+        return _plan(work, workplace, vocoders, jobs)
     with lock_run(run):
         todo = _take_finished(work, workplace)
         try:
-            _run(work, todo, workplace, vocoders, jobs, progress)
+            run_stages(work, todo, workplace, vocoders, jobs=jobs, progress=progress)
         finally:
             # On Ctrl-C too: the manifest then lists what there is.
             manifest = write_run_manifest(
@@ -188,7 +166,13 @@ def generate(
         removed = remove_stale(run, manifest)
     reused = len(work.samples) - work.made
     return GenerateResult(
-        manifest, work.made, reused, work.vocoded, list(manifest.failures), removed
+        manifest,
+        work.made,
+        reused,
+        work.vocoded,
+        list(manifest.failures),
+        removed,
+        setbacks=tuple(work.setbacks),
     )
 
 
@@ -226,9 +210,10 @@ def _assign(
     vocoders: dict[str, Vocoder],
     systems: Sequence[SystemRecord],
     settings: Settings,
-) -> _Work:
+) -> Work:
     """Give every system its key for every utterance; what has no source fails here."""
-    work = _Work([])
+    work = Work([])
+    unsourced: defaultdict[str, list[EvalsuiteError]] = defaultdict(list)
     for utterance in utterances:
         assignments = []
         for system in systems:
@@ -237,6 +222,7 @@ def _assign(
             try:
                 source = vocoder.source_sha256(utterance.id)
             except EvalsuiteError as error:
+                unsourced[system.label].append(error)
                 work.failures.append(failure(system.label, utterance.id, error))
                 continue
             key = raw_key(
@@ -247,10 +233,24 @@ def _assign(
                 Assignment(system.label, system.fingerprint, key, mel, seed, system.untrained)
             )
         work.tasks.append(UtteranceTask(utterance, tuple(assignments)))
+    _require_some_source(unsourced, len(utterances))
     return work
 
 
-def _take_finished(work: _Work, workplace: Workplace) -> list[UtteranceTask]:
+def _require_some_source(
+    unsourced: Mapping[str, Sequence[EvalsuiteError]], n_utterances: int
+) -> None:
+    """Refuse a system without any utterance: its folder or its file names are wrong."""
+    for label, errors in unsourced.items():
+        if len(errors) == n_utterances:
+            raise CorpusError(
+                f"{label} has none of {n_utterances} utterances; of the first: {errors[0].got}",
+                wanted=errors[0].wanted,
+                do=errors[0].do,
+            )
+
+
+def _take_finished(work: Work, workplace: Workplace) -> list[UtteranceTask]:
     """Take over whole utterances; return the others, longest first.
 
     Longest first keeps the processes busy to the end.
@@ -265,7 +265,9 @@ def _take_finished(work: _Work, workplace: Workplace) -> list[UtteranceTask]:
     return sorted(todo, key=lambda task: (-task.utterance.duration_s, task.utterance.id))
 
 
-def _plan(work: _Work, workplace: Workplace, jobs: int) -> GenerateResult:
+def _plan(
+    work: Work, workplace: Workplace, vocoders: Mapping[str, Vocoder], jobs: int
+) -> GenerateResult:
     """Count what a run would do."""
     cache = RunCache(workplace.run)
     total = sum(len(task.assignments) for task in work.tasks)
@@ -273,56 +275,24 @@ def _plan(work: _Work, workplace: Workplace, jobs: int) -> GenerateResult:
         reused = 0
     else:
         reused = sum(len(reusable_samples(cache, t, workplace.settings)) for t in work.tasks)
-    audio_s: dict[str, float] = defaultdict(float)
-    vocoded = 0
+    lengths_s: dict[str, list[float]] = defaultdict(list)
     for task in work.tasks:
         for one in task.assignments:
             if workplace.force or not cache.has_raw(one.raw_key):
-                audio_s[one.fingerprint] += task.utterance.duration_s
-                vocoded += 1
-    estimated_s = _estimate_s(cache, audio_s, jobs)
+                lengths_s[one.label].append(task.utterance.duration_s)
+    works = [
+        VocoderWork(
+            fingerprint(vocoders[label].info),
+            sum(missing_s),
+            width(vocoders[label].lanes, len(missing_s), jobs),
+        )
+        for label, missing_s in lengths_s.items()
+    ]
     return GenerateResult(
-        None, total - reused, reused, vocoded, work.failures, estimated_s=estimated_s
+        None,
+        total - reused,
+        reused,
+        sum(map(len, lengths_s.values())),
+        work.failures,
+        estimated_s=estimate_s(cache, works, jobs=jobs),
     )
-
-
-def _estimate_s(cache: RunCache, audio_s: dict[str, float], jobs: int) -> float | None:
-    """Time for so many seconds of audio per vocoder, from how long each took before."""
-    if not audio_s:
-        return 0.0
-    speeds: dict[str, list[float]] = defaultdict(list)
-    for facts in cache.all_raw_facts():
-        speeds[facts["fingerprint"]].append(facts["seconds"] / facts["audio_s"])
-    if set(audio_s) - set(speeds):
-        return None
-    seconds = sum(length * statistics.median(speeds[mark]) for mark, length in audio_s.items())
-    return seconds / max(1, jobs)
-
-
-def _run(
-    work: _Work,
-    todo: list[UtteranceTask],
-    workplace: Workplace,
-    vocoders: dict[str, Vocoder],
-    jobs: int,
-    progress: Callable[[Progress], None] | None,
-) -> None:
-    """Let an engine do the tasks and collect what comes back."""
-    # In this process the vocoders exist already; other processes build their own.
-    setup: Callable[[], Resynthesis] = (
-        workplace if jobs > 1 else partial(Resynthesis, workplace, vocoders)
-    )
-    total = sum(len(task.assignments) for task in work.tasks)
-    done, audio_s = total - sum(len(task.assignments) for task in todo), 0.0
-    report = progress or (lambda _: None)
-    report(Progress(done, total, audio_s))
-    for outcome in make_engine(setup, jobs=jobs).map(todo):
-        task = todo[outcome.index]
-        if outcome.value is not None:
-            work.add(outcome.value)
-            audio_s += task.utterance.duration_s * len(outcome.value.made)
-        if outcome.error is not None:
-            error = outcome.error
-            work.failures += [failure(a.label, task.utterance.id, error) for a in task.assignments]
-        done += len(task.assignments)
-        report(Progress(done, total, audio_s))

@@ -7,15 +7,17 @@ each other) and turns features back into audio. Everything that must be equal fo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from evalsuite.types import Features, FeatureSpec, Waveform
 
-__all__ = ["Family", "Vocoder", "VocoderInfo"]
+__all__ = ["Family", "SecondsMade", "Vocoder", "VocoderInfo"]
 
 Family = Literal["neural", "dsp", "recorded", "reference", "anchor"]
+#: Is told the seconds of audio that a call has made so far.
+SecondsMade = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,16 @@ class Vocoder(ABC):
 
     Subclasses set `info` and implement `analyse` and `generate`; the rest has defaults. A
     subclass that wraps a network holds it, it is not one.
+
+    Attributes
+    ----------
+    lanes : how many utterances side by side make it fastest, for a vocoder with a
+        `generate_many` of its own; 1 if that makes them one after the other but tells of its
+        progress within each. None: `generate` is all there is.
     """
 
     info: VocoderInfo
+    lanes: int | None = None
 
     @abstractmethod
     def analyse(self, wave: Waveform) -> Features:
@@ -100,6 +109,42 @@ class Vocoder(ABC):
         ------
         FeatureMismatch if the features are of another convention; the message names both.
         """
+
+    def generate_many(
+        self,
+        batch: Sequence[Features],
+        seeds: Sequence[int],
+        *,
+        progress: SecondsMade | None = None,
+    ) -> Iterator[tuple[int, Waveform]]:
+        """Make several utterances, each with its own seed, and give each as soon as it is finished.
+
+        By default one after the other. A vocoder that makes one sample after the other answers
+        for many utterances side by side in little more time than for one, and sets `lanes`.
+
+        Parameters
+        ----------
+        batch : features of this vocoder's own convention, as many as one likes. Not changed.
+        seeds : one per features.
+        progress : called every now and then, in each utterance if that takes long; the seconds
+            never fall.
+
+        Yields
+        ------
+        Place in the batch, and the waveform: the bytes that `generate` makes of these features
+        alone with this seed. Each place comes once, in the order in which they are finished.
+
+        Raises
+        ------
+        FeatureMismatch if any features are of another convention.
+        """
+        made_s = 0.0
+        for place, (features, seed) in enumerate(zip(batch, seeds, strict=True)):
+            (wave,) = self.generate([features], seed=seed)
+            made_s += wave.duration_s
+            if progress is not None:
+                progress(made_s)
+            yield place, wave
 
     def source_sha256(self, utterance: str) -> str | None:
         """Hash of a further file the output for `utterance` depends on; None if there is none.

@@ -12,7 +12,8 @@ two orders of magnitude. ``clarinet`` counts both networks, as the MelGAN paper'
 the recording. References are whole frames here, which makes that half a hop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 import torch
@@ -23,11 +24,12 @@ from evalsuite.errors import ConfigError
 from evalsuite.mel import MelSpec, mel_spec
 from evalsuite.registry import Setup
 from evalsuite.types import Features, Waveform
+from evalsuite.vocoder import SecondsMade
 from evalsuite.weights import WeightsCard
 from vocoders.clarinet_network import ClariNetNetwork
 from vocoders.clarinet_network import Teacher as TeacherNetwork
 from vocoders.clarinet_student import EagerStudent, TimeBlockedStudent
-from vocoders.clarinet_teacher import EagerTeacher, RingTeacher
+from vocoders.clarinet_teacher import EagerTeacher, RingTeacher, SteppedTeacher
 from vocoders.clarinet_weights import (
     CHECKPOINT,
     TEACHER_CHECKPOINT,
@@ -37,6 +39,7 @@ from vocoders.clarinet_weights import (
     load_teacher,
     random_clarinet,
 )
+from vocoders.exact_inference import stepwise
 from vocoders.network_vocoder import UNTRAINED_SEED, NetworkVocoder, find_trained
 
 __all__ = ["CHECKPOINT", "TEACHER_CHECKPOINT", "ClariNet", "ClariNetTeacher"]
@@ -149,7 +152,7 @@ class ClariNetTeacher(NetworkVocoder):
     spec : the mel convention it was trained on.
     card : where the weights come from; None marks them as random.
     device : torch device name, or ``auto``.
-    lanes : utterances side by side; the output does not depend on it.
+    lanes : utterances side by side, for ``rings``; on a CPU the output does not depend on it.
     engine : ``rings``, or ``eager`` for the whole receptive field anew at every sample.
 
     Raises
@@ -182,9 +185,14 @@ class ClariNetTeacher(NetworkVocoder):
             start_offset=spec.hop_length // 2,
         )
         teacher = cast("TeacherNetwork", self.network)
-        self.network = (
+        self._engine: SteppedTeacher = (
             EagerTeacher(teacher) if engine == "eager" else RingTeacher(teacher, most_lanes=lanes)
         )
+        self.network, allowed = self._engine, self._engine.lanes
+        self.lanes = allowed.most
+        if engine == "rings" and allowed.fewest == allowed.most:
+            # Then the number of lanes shapes the products, and with them the last bits.
+            self.info = replace(self.info, config={**self.info.config, "lanes": allowed.most})
 
     @classmethod
     def create(
@@ -218,16 +226,33 @@ class ClariNetTeacher(NetworkVocoder):
 
     def generate(self, batch: Sequence[Features], *, seed: int) -> list[Waveform]:
         """Synthesise all utterances side by side."""
+        made = dict(self.generate_many(batch, [seed] * len(batch)))
+        return [made[place] for place in range(len(batch))]
+
+    def generate_many(
+        self,
+        batch: Sequence[Features],
+        seeds: Sequence[int],
+        *,
+        progress: SecondsMade | None = None,
+    ) -> Iterator[tuple[int, Waveform]]:
+        """Synthesise utterances side by side, each as it would be alone with its own seed.
+
+        Raises
+        ------
+        FeatureMismatch
+        """
         for features in batch:
             require_own_features(self.info, features)
-        exact = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), exact:
-            mels = [torch.from_numpy(features.values.copy()).to(self.device) for features in batch]
-            made = self.synthesise_from(mels, [_draw_noise(mel, self.spec, seed) for mel in mels])
-        return [
-            Waveform(audio.cpu().numpy(), self.spec.sample_rate, features.id)
-            for audio, features in zip(made, batch, strict=True)
-        ]
+        rate = self.spec.sample_rate
+        mels = [torch.from_numpy(features.values.copy()).to(self.device) for features in batch]
+
+        def noise_of(place: int) -> Tensor:
+            return _draw_noise(mels[place], self.spec, seeds[place]).to(self.device)
+
+        made = self._engine.as_finished(mels, noise_of, progress and (lambda n: progress(n / rate)))
+        for place, audio in stepwise(made):
+            yield place, Waveform(audio.cpu().numpy(), rate, batch[place].id)
 
     def synthesise(self, mel: Tensor, seed: int) -> Tensor:
         """Turn one mel into audio from seeded noise."""
@@ -245,7 +270,7 @@ class ClariNetTeacher(NetworkVocoder):
         -------
         float32, of the noises' lengths, in [-1, 1].
         """
-        return cast("list[Tensor]", self.network(mels, [noise.to(self.device) for noise in noises]))
+        return cast("list[Tensor]", self._engine(mels, [noise.to(self.device) for noise in noises]))
 
 
 def _draw_noise(mel: Tensor, spec: MelSpec, seed: int) -> Tensor:

@@ -4,7 +4,7 @@ van den Oord et al. 2016, arXiv 1609.03499; the networks are those of r9y9/waven
 preset ljspeech_mixture is the WaveNet of 24.7 million parameters in Kumar et al. 2019, table 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -16,8 +16,11 @@ from evalsuite.errors import ConfigError
 from evalsuite.mel import extract_mel
 from evalsuite.registry import Setup
 from evalsuite.types import Features, Waveform
+from evalsuite.vocoder import SecondsMade
 from evalsuite.weights import WeightsCard
+from evalsuite.workload import Workload
 from vocoders.band_statistics import BandStatistics
+from vocoders.exact_inference import stepwise
 from vocoders.layers import choose_device
 from vocoders.network_vocoder import UNTRAINED_SEED, NetworkVocoder, find_trained
 from vocoders.normalised_mel import stored_statistics, typical_statistics
@@ -25,7 +28,7 @@ from vocoders.tensor_names import to_module_names
 from vocoders.wavenet_audio import HighPassedMelSpec, finish, high_pass, spec_of
 from vocoders.wavenet_config import config_of_card, preset
 from vocoders.wavenet_engines import EngineChoice, EngineName, WeightKind, make_engines
-from vocoders.wavenet_lanes import Task, generate_codes
+from vocoders.wavenet_lanes import SamplesMade, Task, codes_as_finished
 from vocoders.wavenet_layouts import CHECKPOINT
 from vocoders.wavenet_network import WaveNet, randomise
 from vocoders.wavenet_output import output_of
@@ -37,6 +40,8 @@ PresetName = Literal["ljspeech_mixture", "mol", "gaussian", "mulaw256", "tiny"]
 
 class WaveNetVocoder(NetworkVocoder):
     """An autoregressive vocoder; the seed draws its samples.
+
+    `lanes` is the most its engine takes: 64 unless asked otherwise, 1 for engines without lanes.
 
     Parameters
     ----------
@@ -78,13 +83,14 @@ class WaveNetVocoder(NetworkVocoder):
             keep_weight_norm=choice.name == "official",
         )
         self._statistics = statistics
-        self._make_engine, self._lanes = make_engines(network, choice)
+        self._make_engine, self._lane_range = make_engines(network, choice)
+        self.lanes = self._lane_range.most
         # Engines have matrices of their own; of the network only this is needed on.
         self._upsampler = network.upsampler
         self.network = self._upsampler
-        if self._lanes.fewest == self._lanes.most:
+        if self._lane_range.fewest == self._lane_range.most:
             # Then the number of lanes shapes the products, and with them the last bits.
-            config = {**self.info.config, "lanes": self._lanes.most}
+            config = {**self.info.config, "lanes": self._lane_range.most}
             self.info = replace(self.info, config=config)
 
     @classmethod
@@ -141,11 +147,23 @@ class WaveNetVocoder(NetworkVocoder):
             wave = high_pass(wave, self.spec)
         return extract_mel(wave, self.spec)
 
+    def workload(self) -> Workload:
+        """Count the published network's work, and what the engine reads of it."""
+        read = self._make_engine(self._lane_range.fewest).bytes_per_sample()
+        return replace(super().workload(), engine_bytes_per_step=read)
+
     def generate(self, batch: Sequence[Features], *, seed: int) -> list[Waveform]:
         """Generate all utterances side by side, from the same random numbers each."""
-        return self.generate_seeded(batch, [seed] * len(batch))
+        made = dict(self.generate_many(batch, [seed] * len(batch)))
+        return [made[place] for place in range(len(batch))]
 
-    def generate_seeded(self, batch: Sequence[Features], seeds: Sequence[int]) -> list[Waveform]:
+    def generate_many(
+        self,
+        batch: Sequence[Features],
+        seeds: Sequence[int],
+        *,
+        progress: SecondsMade | None = None,
+    ) -> Iterator[tuple[int, Waveform]]:
         """Generate utterances side by side, each as it would be alone with its own seed.
 
         Raises
@@ -158,15 +176,10 @@ class WaveNetVocoder(NetworkVocoder):
             Task(self._mel(features), self._n_samples(features), seed)
             for features, seed in zip(batch, seeds, strict=True)
         ]
-        made = self.generate_tasks(tasks)
-        return [
-            Waveform(
-                finish(samples.numpy(), self._config.revision),
-                self.spec.sample_rate,
-                features.id,
-            )
-            for samples, features in zip(made, batch, strict=True)
-        ]
+        rate = self.spec.sample_rate
+        for place, made in self._as_finished(tasks, progress and (lambda n: progress(n / rate))):
+            samples = finish(made.numpy(), self._config.revision)
+            yield place, Waveform(samples, rate, batch[place].id)
 
     def generate_tasks(self, tasks: Sequence[Task]) -> list[Tensor]:
         """Generate from mels as the network hears them; random numbers may be given.
@@ -175,13 +188,16 @@ class WaveNetVocoder(NetworkVocoder):
         -------
         What the network says, before de-emphasis and gain: float32 in [-1, 1], on the CPU.
         """
-        # Repeatable kernels and true float32, also on a GPU.
-        exact = torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False)
-        with torch.inference_mode(), exact:
-            codes = generate_codes(
-                self._make_engine, self._lanes, self._upsampler, self._output, tasks
-            )
-            return [self._output.to_wave(one) for one in codes]
+        made = dict(self._as_finished(tasks))
+        return [made[number] for number in range(len(tasks))]
+
+    def _as_finished(
+        self, tasks: Sequence[Task], progress: SamplesMade | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        codes = codes_as_finished(
+            self._make_engine, self._lane_range, self._upsampler, self._output, tasks, progress
+        )
+        return stepwise((number, self._output.to_wave(one)) for number, one in codes)
 
     def synthesise(self, mel: Tensor, seed: int) -> Tensor:
         """Generate one utterance from its mel as it was analysed."""

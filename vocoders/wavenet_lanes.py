@@ -15,7 +15,10 @@ from vocoders.wavenet_engine import CHUNK, LaneEngine, LaneRange
 from vocoders.wavenet_output import Output
 from vocoders.wavenet_upsampler import StretchUpsampler, TransposedUpsampler, upsample_window
 
-__all__ = ["Task", "generate_codes"]
+__all__ = ["SamplesMade", "Task", "codes_as_finished", "generate_codes"]
+
+#: Is told how many samples a call has made so far.
+SamplesMade = Callable[[int], None]
 
 # A window of conditioning is 2.6 MB at a hop of 256; whole utterances in 64 lanes would be 4 GB.
 # So many frames are whole chunks at any hop.
@@ -53,10 +56,12 @@ class _Utterance:
     def complete(self) -> bool:
         return self.n_done == len(self.codes)
 
-    def keep(self, made: Tensor) -> None:
+    def keep(self, made: Tensor) -> int:
+        """Take the samples of a chunk but for what goes beyond the end; count them."""
         n_kept = min(len(made), len(self.codes) - self.n_done)
         self.codes[self.n_done : self.n_done + n_kept] = made[:n_kept]
         self.n_done += n_kept
+        return n_kept
 
 
 def generate_codes(
@@ -66,21 +71,39 @@ def generate_codes(
     output: Output,
     tasks: Sequence[Task],
 ) -> list[Tensor]:
+    """Generate utterances as `codes_as_finished` does.
+
+    Returns
+    -------
+    Codes of each task in the given order, on the CPU, shape (n_samples,).
+    """
+    made = dict(codes_as_finished(make_engine, lanes, upsampler, output, tasks))
+    return [made[number] for number in range(len(tasks))]
+
+
+def codes_as_finished(
+    make_engine: Callable[[int], LaneEngine],
+    lanes: LaneRange,
+    upsampler: TransposedUpsampler | StretchUpsampler,
+    output: Output,
+    tasks: Sequence[Task],
+    progress: SamplesMade | None = None,
+) -> Iterator[tuple[int, Tensor]]:
     """Generate utterances, the longest first, so that no long one is left alone at the end.
 
     Parameters
     ----------
     make_engine : number of lanes -> engine.
     lanes : how many there may be; when fewer than half still run and none waits, they close ranks.
+    progress : called after every chunk.
 
-    Returns
-    -------
-    Codes of each task in the given order, on the CPU, shape (n_samples,).
+    Yields
+    ------
+    Number of a task and its codes, on the CPU, shape (n_samples,), as soon as they are complete.
     """
     if not tasks:
-        return []
+        return
     waiting = sorted(range(len(tasks)), key=lambda number: tasks[number].n_samples)
-    made = {}
     loop = _Loop(make_engine(lanes.fit(len(tasks))), output, tasks[0].mel.device)
     while waiting or loop.n_running:
         for lane in loop.idle_lanes()[: len(waiting)]:
@@ -90,16 +113,24 @@ def generate_codes(
             loop.begin(lane, _Utterance(number, chunks, codes))
         if lanes.fit(2 * loop.n_running) < loop.n_lanes:
             loop.close_ranks(lanes.fit(loop.n_running))
-        for finished in loop.run_chunk():
-            made[finished.number] = finished.codes
-    return [made[number] for number in range(len(tasks))]
+        finished = loop.run_chunk()
+        if progress is not None:
+            progress(loop.n_made)
+        for utterance in finished:
+            yield utterance.number, utterance.codes
 
 
 class _Loop:
-    """The engine, what its lanes do, and the samples that are fed back."""
+    """The engine, what its lanes do, and the samples that are fed back.
+
+    Attributes
+    ----------
+    n_made : samples of all utterances so far.
+    """
 
     def __init__(self, engine: LaneEngine, output: Output, device: torch.device) -> None:
         self._engine, self._output = engine, output
+        self.n_made = 0
         self._lanes: list[_Utterance | None] = [None] * engine.lanes
         self._codes = torch.full(
             (engine.lanes,), output.first_code, dtype=output.code_dtype, device=device
@@ -134,17 +165,13 @@ class _Loop:
         """Generate `CHUNK` samples in every lane; return the utterances that are complete."""
         condition, prepared = self._next_inputs()
         self._engine.condition(condition)
-        rows, codes = [], self._codes
-        for position in range(CHUNK):
-            codes = self._output.sample(self._engine.step(position, codes), prepared[position])
-            rows.append(codes)
-        self._codes = codes
-        made = torch.stack(rows, dim=1).cpu()
+        made = self._engine.generate_chunk(self._codes, prepared, self._output)
+        self._codes, made = made[:, -1], made.cpu()
         finished = []
         for number, lane in enumerate(self._lanes):
             if lane is None:
                 continue
-            lane.keep(made[number])
+            self.n_made += lane.keep(made[number])
             if lane.complete:
                 finished.append(lane)
                 self._lanes[number] = None

@@ -1,6 +1,7 @@
 """``evalsuite benchmark``: parameters and kHz."""
 
 import math
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,8 @@ import typer
 
 from evalsuite.cli.console import stderr_console
 from evalsuite.cli.device import require_device
-from evalsuite.errors import ConfigError
+from evalsuite.cli.engine_option import EngineOption
+from evalsuite.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,6 +40,7 @@ def benchmark(
             "follows; each for as long as it needs.",
         ),
     ] = False,
+    engine: EngineOption = None,
     all_engines: Annotated[
         bool, typer.Option("--all-engines", help="Every engine of each system, one row each.")
     ] = False,
@@ -92,6 +95,8 @@ def benchmark(
 
     _require_consistent(table1=table1, systems=systems, markdown=markdown, as_json=as_json)
     require_device(device)
+    if output is not None:
+        _require_writable(output)
     settings = _settings(
         device=device,
         threads=threads,
@@ -103,7 +108,10 @@ def benchmark(
         roofline=roofline,
         all_engines=all_engines,
     )
-    result = _run_table1(settings, seconds) if table1 else _run_systems(systems, settings)
+    if table1:
+        result = _run_table1(settings, seconds, engine)
+    else:
+        result = _run_systems(systems, settings, engine)
     if output is not None:
         write_benchmark(output, result)
     if markdown:
@@ -156,17 +164,41 @@ def _tell(message: str) -> None:
     typer.echo(f"timing {message}", err=True)
 
 
-def _run_table1(settings: "BenchmarkSettings", seconds: float | None) -> "Benchmark":
+def _require_writable(path: Path) -> None:
+    """Find out before minutes of timing, not after."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        reason = "it is a folder" if path.is_dir() else ""
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise UsageError(
+            f"cannot write {path}: {reason}",
+            wanted="a file for the result, in a folder that can be written",
+            do="give another --output",
+        )
+
+
+def _run_table1(
+    settings: "BenchmarkSettings", seconds: float | None, engine: str | None
+) -> "Benchmark":
     from evalsuite.benchmark_plan import run_table1
 
-    return run_table1(settings, seconds=seconds, progress=_tell)
+    return run_table1(settings, seconds=seconds, engine=engine, progress=_tell)
 
 
-def _run_systems(systems: str | None, settings: "BenchmarkSettings") -> "Benchmark":
+def _run_systems(
+    systems: str | None, settings: "BenchmarkSettings", engine: str | None
+) -> "Benchmark":
     from evalsuite.benchmark import default_requests, run_benchmark
+    from evalsuite.engine_options import with_engine
     from evalsuite.registry import parse_systems
 
     requests = default_requests() if systems is None else parse_systems(systems)
+    if engine is not None:
+        requests = with_engine(requests, engine)
     return run_benchmark(requests, settings, progress=_tell)
 
 
@@ -198,6 +230,7 @@ def _speed_table(speeds: "Sequence[SystemSpeed]") -> "Table":
 
     table = Table(title="Parameters and speed", title_justify="left", box=None, pad_edge=False)
     table.add_column("system", overflow="fold")
+    table.add_column("engine", overflow="fold")
     for heading in ("M\nparams", "with\nweight norm", "kHz\n(min-max)", "RTF"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("weights", overflow="fold")
@@ -213,6 +246,7 @@ def _cells(speed: "SystemSpeed") -> tuple[str, ...]:
     busy = "*" if speed.loaded else ""
     return (
         speed.label,
+        speed.engine or "",
         without,
         with_norm,
         f"{_three_digits(speed.speed_khz)} ({extremes}){busy}",

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evalsuite.cli.device import require_device
+from evalsuite.cli.engine_option import EngineOption
+
 if TYPE_CHECKING:
     from evalsuite.generate import GenerateResult, Progress
     from evalsuite.registry import SystemRequest
@@ -29,7 +32,7 @@ def generate(
     ] = "",
     system: Annotated[
         list[str] | None,
-        typer.Option(help="One more: [label=]vocoder[:argument][?key=value&…]. Repeatable."),
+        typer.Option(help=r"One more: \[label=]vocoder\[:argument]\[?key=value&…]. Repeatable."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N utterances.", min=1)] = None,
     corpus_kind: Annotated[
@@ -42,6 +45,7 @@ def generate(
     ] = "lufs:-23",
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto, for neural vocoders.")] = "cpu",
+    engine: EngineOption = None,
     seed: Annotated[int, typer.Option(help="All random draws derive from it.", min=0)] = 0,
     untrained: Annotated[
         bool, typer.Option(help="Allow random weights; everything made is marked.")
@@ -58,11 +62,12 @@ def generate(
     from evalsuite.threads import pin_threads
 
     pin_threads()
+    require_device(device)
     from evalsuite.generate import generate as generate_run
     from evalsuite.generate import parse_settings
 
     settings = parse_settings(sample_rate=sample_rate, level=level, seed=seed)
-    requests = _requests(systems, system or [])
+    requests = _requests(systems, system or [], engine)
     utterances = _utterances(corpus, corpus_kind, limit, skip_bad=skip_bad, quiet=quiet)
     started = time.monotonic()
     with _progress(quiet=quiet or dry_run) as report:
@@ -79,14 +84,15 @@ def generate(
             force=force,
             synthetic_speech=synthetic_speech,
         )
-    _print_result(run, result, time.monotonic() - started)
+    _print_result(run, result, time.monotonic() - started, device)
     if as_json:
         typer.echo(json.dumps(_as_json(run, result), indent=2, ensure_ascii=False))
     if result.failed:
         raise typer.Exit(1)
 
 
-def _requests(systems: str, more: list[str]) -> "list[SystemRequest]":
+def _requests(systems: str, more: list[str], engine: str | None) -> "list[SystemRequest]":
+    from evalsuite.engine_options import with_engine
     from evalsuite.errors import UsageError
     from evalsuite.registry import parse_system, parse_systems
 
@@ -98,7 +104,7 @@ def _requests(systems: str, more: list[str]) -> "list[SystemRequest]":
             wanted="what the listeners are to compare",
             do="add --systems original,griffin_lim,world; see evalsuite vocoders",
         )
-    return requests
+    return requests if engine is None else with_engine(requests, engine)
 
 
 def _utterances(
@@ -124,24 +130,41 @@ def _utterances(
 
 @contextmanager
 def _progress(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
-    """Show one bar: samples done, speed as a multiple of real time, time left."""
+    """Show samples done, and above them the seconds that are made side by side beforehand.
+
+    Two bars, because their speeds have nothing to do with each other: a time left over both would
+    be wrong until the end.
+    """
     from evalsuite.cli.console import progress_bar
 
-    started = time.monotonic()
-    with progress_bar(quiet=quiet) as bar:
-        task = bar.add_task("making", total=None, rate="", visible=False)
+    begun: dict[str, float] = {}
+
+    def rate(bar: str, audio_s: float) -> str:
+        elapsed_s = time.monotonic() - begun.setdefault(bar, time.monotonic())
+        pace = audio_s / max(elapsed_s, 1e-3)
+        return f"{pace:.{1 if pace >= 10 else 3}f} x real time"
+
+    with progress_bar(quiet=quiet) as bars:
+        vocoding = bars.add_task("vocoding (s)", total=None, rate="", visible=False, start=False)
+        making = bars.add_task("making", total=None, rate="", visible=False, start=False)
 
         def show(state: "Progress") -> None:
+            if state.to_vocode_s and not bars.tasks[vocoding].finished:
+                if state.vocoded_s == 0:
+                    bars.reset(vocoding, total=state.to_vocode_s, visible=True)
+                pace = rate("vocoding", state.vocoded_s)
+                bars.update(vocoding, completed=state.vocoded_s, rate=pace)
             if state.audio_s == 0:
                 # Reused samples are no speed: counted as such, the time left would be wrong.
-                bar.reset(task, total=state.total, completed=state.done, visible=True)
-            rate = state.audio_s / max(time.monotonic() - started, 1e-3)
-            bar.update(task, completed=state.done, rate=f"{rate:.1f} x real time")
+                waiting = state.vocoded_s < state.to_vocode_s
+                bars.reset(making, start=not waiting, total=state.total, visible=True)
+                begun.pop("making", None)
+            bars.update(making, completed=state.done, rate=rate("making", state.audio_s))
 
         yield show
 
 
-def _print_result(run: Path, result: "GenerateResult", elapsed_s: float) -> None:
+def _print_result(run: Path, result: "GenerateResult", elapsed_s: float, device: str) -> None:
     dry = result.manifest is None
     verb = "would be made" if dry else "made"
     line = f"{result.made} samples {verb} ({result.vocoded} by a vocoder), {result.reused} reused"
@@ -154,7 +177,9 @@ def _print_result(run: Path, result: "GenerateResult", elapsed_s: float) -> None
     typer.echo(line, err=True)
     if result.removed:
         typer.echo(f"{len(result.removed)} files that no longer belong were removed", err=True)
-    _print_marks(result)
+    _print_marks(result, device)
+    for setback in result.setbacks[:_LISTED]:
+        typer.echo(f"made in smaller groups: {setback}", err=True)
     for failed in result.failed[:_LISTED]:
         where = f"{failed.system} / {failed.utterance}"
         typer.echo(f"failed: {where}: {failed.kind}: {failed.reason}", err=True)
@@ -162,12 +187,15 @@ def _print_result(run: Path, result: "GenerateResult", elapsed_s: float) -> None
         typer.echo(f"failed: {len(result.failed) - _LISTED} more, see the manifest", err=True)
 
 
-def _print_marks(result: "GenerateResult") -> None:
+def _print_marks(result: "GenerateResult", device: str) -> None:
     """Say what listeners and readers must know."""
     if result.manifest is None:
         return
     if result.manifest.synthetic_speech:
         typer.echo("marked: the recordings are synthetic speech", err=True)
+    on_cpu = [one.label for one in result.manifest.systems if "device" not in one.config]
+    if device != "cpu" and on_cpu:
+        typer.echo(f"computed on the CPU, which is all they use: {', '.join(on_cpu)}", err=True)
     if labels := result.manifest.untrained_labels:
         typer.echo(f"marked: random weights in {', '.join(labels)}", err=True)
     warned = sum(bool(sample.warnings) for sample in result.manifest.samples)
@@ -184,5 +212,6 @@ def _as_json(run: Path, result: "GenerateResult") -> dict[str, Any]:
         "vocoded": result.vocoded,
         "removed": [str(path) for path in result.removed],
         "estimated_s": result.estimated_s,
+        "setbacks": list(result.setbacks),
         "failed": [record.model_dump(mode="json") for record in result.failed],
     }

@@ -3,16 +3,17 @@
 An engine has one method, ``map(tasks)``, and yields an `Outcome` per task in the order of
 completion. It knows nothing about audio. A typed error of one task is a failed item; anything
 else is a bug and stops the run. Results do not depend on the engine: tasks carry their own seeds
-and share no state.
+and share no state. A long task may `tell` how far it is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from evalsuite.engines.telling import Heard, tell
 from evalsuite.errors import EvalsuiteError
 
-__all__ = ["Engine", "Outcome", "make_engine"]
+__all__ = ["Engine", "Heard", "Outcome", "make_engine", "tell"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -39,8 +40,16 @@ class Outcome(Generic[ResultOut]):
 class Engine(Protocol[TaskIn, ResultOut]):
     """Runs tasks; the only thing callers need to know about where."""
 
-    def map(self, tasks: Sequence[TaskIn]) -> Iterator[Outcome[ResultOut]]:
-        """Run every task once and yield outcomes as they come."""
+    def map(
+        self, tasks: Sequence[TaskIn], *, heard: Heard | None = None
+    ) -> Iterator[Outcome[ResultOut]]:
+        """Run every task once and yield outcomes as they come.
+
+        Parameters
+        ----------
+        heard : called in this process while tasks run, with what they `tell`; what a task told
+            last comes before its outcome.
+        """
         ...
 
 

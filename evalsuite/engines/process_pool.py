@@ -4,19 +4,26 @@ Processes are spawned, not forked: a fork would copy the threads' locks of numer
 and is not safe with CUDA. Every worker runs on one thread (`evalsuite.threads`). Tasks start in
 the order given, so callers put the longest first and no worker is left with a long one at the
 end.
+
+What tasks tell stands in memory that all processes share, one number a task: a worker writes it
+without a lock and without waiting, this process looks every half second, and a worker that dies
+leaves nothing in a bad state. A queue would give all that up for messages nobody needs in full.
 """
 
 import multiprocessing
 import multiprocessing.connection
 import os
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from evalsuite.engines import Outcome
+from evalsuite.engines.telling import Heard, listening
 from evalsuite.errors import EvalsuiteError, UsageError
 from evalsuite.threads import one_thread
 
@@ -25,9 +32,14 @@ __all__ = ["ProcessPool"]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+#: Between two looks at what the tasks tell.
+_LOOK_EVERY_S = 0.5
+
 # The work function of this worker process; set once by _prepare, unused in the parent.
 _setup: Callable[[], Callable[[Any], Any]] | None = None
 _work: Callable[[Any], Any] | None = None
+# What each task tells, in memory shared with the parent.
+_told: Any = None
 
 
 class ProcessPool(Generic[Task, Result]):
@@ -43,23 +55,32 @@ class ProcessPool(Generic[Task, Result]):
             raise UsageError(f"jobs is {jobs}", wanted="at least 1 process", do="give --jobs 1")
         self._setup, self._jobs = setup, jobs
 
-    def map(self, tasks: Sequence[Task]) -> Iterator[Outcome[Result]]:
+    def map(
+        self, tasks: Sequence[Task], *, heard: Heard | None = None
+    ) -> Iterator[Outcome[Result]]:
         """Yield outcomes as tasks end. Leaving the loop early, or Ctrl-C, ends the workers."""
         if not tasks:
             return
         before = set(multiprocessing.active_children())
+        context = multiprocessing.get_context("spawn")
+        told = _Told(context.RawArray("d", len(tasks)), heard)
+        done: queue.SimpleQueue[Future[Result]] = queue.SimpleQueue()
         with one_thread():
             executor = ProcessPoolExecutor(
                 min(self._jobs, len(tasks)),
-                mp_context=multiprocessing.get_context("spawn"),
+                mp_context=context,
                 initializer=_prepare,
-                initargs=(self._setup,),
+                initargs=(self._setup, told.amounts),
             )
-            futures = {executor.submit(_run, task): i for i, task in enumerate(tasks)}
+            futures = {executor.submit(_run, i, task): i for i, task in enumerate(tasks)}
             workers = set(multiprocessing.active_children()) - before
         finished = False
         try:
-            for future in as_completed(futures):
+            for future in futures:
+                future.add_done_callback(done.put)
+            for _ in futures:
+                future = told.look_until(done)
+                told.look_at(futures[future])
                 yield _outcome(futures[future], future)
             finished = True
         finally:
@@ -70,12 +91,43 @@ class ProcessPool(Generic[Task, Result]):
                     worker.terminate()
 
 
-def _prepare(setup: Callable[[], Callable[[Any], Any]]) -> None:
-    global _setup
+class _Told:
+    """The parent's side of what tasks tell.
+
+    Parameters
+    ----------
+    amounts : one number a task, written by the workers.
+    """
+
+    def __init__(self, amounts: Any, heard: Heard | None) -> None:
+        self.amounts, self._heard = amounts, heard
+        self._known = [0.0] * len(amounts)
+
+    def look_until(self, done: "queue.SimpleQueue[Future[Result]]") -> "Future[Result]":
+        """Pass on what is told until a task ends; return its future."""
+        if self._heard is None:
+            return done.get()
+        while True:
+            try:
+                return done.get(timeout=_LOOK_EVERY_S)
+            except queue.Empty:
+                for index in range(len(self.amounts)):
+                    self.look_at(index)
+
+    def look_at(self, index: int) -> None:
+        """Pass on what a task told since the last look."""
+        amount = self.amounts[index]
+        if self._heard is not None and amount != self._known[index]:
+            self._known[index] = amount
+            self._heard(index, amount)
+
+
+def _prepare(setup: Callable[[], Callable[[Any], Any]], told: Any) -> None:
+    global _setup, _told
     # Ctrl-C reaches the whole process group: workers end at once and silently.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _setup = setup
+    _setup, _told = setup, told
 
 
 def _end_with_parent() -> None:
@@ -90,12 +142,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run(task: Any) -> Any:
+def _run(index: int, task: Any) -> Any:
     global _work
     if _work is None:
         assert _setup is not None  # the pool ran _prepare first
         _work = _setup()
-    return _work(task)
+    with listening(partial(_told.__setitem__, index)):
+        return _work(task)
 
 
 def _outcome(index: int, future: Future[Any]) -> Outcome[Any]:

@@ -8,13 +8,7 @@ import pytest
 
 from evalsuite.benchmark import BenchmarkSettings, run_benchmark
 from evalsuite.benchmark_errors import numerical_error, spectral_convergence
-from evalsuite.benchmark_partners import (
-    baseline_request,
-    engine_of,
-    other_requests,
-    reference_request,
-    with_engine,
-)
+from evalsuite.benchmark_partners import baseline_request, other_requests, reference_request
 from evalsuite.benchmark_plan import TABLE1_SYSTEMS, run_table1, table1_settings
 from evalsuite.benchmark_records import Benchmark
 from evalsuite.benchmark_scaling import measure_scaling
@@ -26,6 +20,7 @@ from evalsuite.benchmark_timing import (
     time_in_turns,
 )
 from evalsuite.dummy import Dummy
+from evalsuite.engine_options import engine_of, with_engine
 from evalsuite.errors import AudioError, ConfigError, Unavailable
 from evalsuite.machine_ceilings import Ceilings
 from evalsuite.registry import parse_system, parse_systems

@@ -1,6 +1,7 @@
 """``evalsuite benchmark`` as a person sees it."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,12 +12,14 @@ from typer.testing import CliRunner
 from evalsuite.cli import app
 from evalsuite.cli.benchmark import _speed_table, _three_digits
 from evalsuite.cli.device import require_device
-from evalsuite.errors import ConfigError, Unavailable
+from evalsuite.errors import ConfigError, Unavailable, UsageError
+from evalsuite.registry import SystemRequest
 
 
 def speed(label: str, khz: float, **others: object) -> SimpleNamespace:
     facts = {
         "label": label,
+        "engine": "gemm",
         "millions_of_parameters": 4.26026,
         "millions_of_parameters_with_weight_norm": 4.26605,
         "speed_khz": khz,
@@ -91,3 +94,36 @@ def test_a_device_without_torch_is_not_here(monkeypatch: pytest.MonkeyPatch) -> 
     require_device("auto")
     with pytest.raises(Unavailable, match=r"torch.*not installed.*evalsuite\[neural\]"):
         require_device("cuda")
+
+
+def test_a_result_that_cannot_be_written_is_refused_before_timing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it was timed")
+
+    monkeypatch.setattr("evalsuite.benchmark.run_benchmark", never)
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    for output in (tmp_path, blocked / "result.json"):
+        result = CliRunner().invoke(app, ["benchmark", "--systems", "world", "-o", str(output)])
+        assert isinstance(result.exception, UsageError)
+        assert "cannot write" in result.exception.got
+    assert blocked.read_text() == "in the way"
+
+
+def test_one_engine_for_all_that_offer_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def stop(requests: list[SystemRequest], *_: object, **__: object) -> None:
+        asked.extend(requests)
+        raise Unavailable("enough", wanted="", do="")
+
+    monkeypatch.setattr("evalsuite.benchmark.run_benchmark", stop)
+    run = ["benchmark", "--systems", "melgan,world", "--engine"]
+    CliRunner().invoke(app, [*run, "eager"])
+    assert [dict(one.options) for one in asked] == [{"engine": "eager"}, {}]
+    refused = CliRunner().invoke(app, [*run, "warp"])
+    assert isinstance(refused.exception, ConfigError)
+    assert "--engine warp" in refused.exception.got
+    assert "gemm" in refused.exception.wanted

@@ -1,7 +1,7 @@
 """Each check of `check_vocoder` is seen to fail on a vocoder that breaks just that promise."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,6 +140,66 @@ class DropsTheLast(Dummy):
         return super().generate(batch[:2], seed=seed)
 
 
+class NoLanes(Dummy):
+    lanes = 0
+
+
+class Many(Dummy):
+    """Side by side, last first; subclasses break it."""
+
+    lanes = 2
+
+    def generate_many(
+        self, batch: Sequence[Features], seeds: Sequence[int], *, progress: Any = None
+    ) -> Iterator[tuple[int, Waveform]]:
+        progress(0.5)
+        for place in reversed(range(len(batch))):
+            yield place, self._one(batch[place], seeds[place])
+        progress(1.5)
+
+
+class SameSeedForAll(Many):
+    def generate_many(
+        self, batch: Sequence[Features], seeds: Sequence[int], *, progress: Any = None
+    ) -> Iterator[tuple[int, Waveform]]:
+        return super().generate_many(batch, [seeds[0]] * len(batch), progress=progress)
+
+
+class GivesOneTwice(Many):
+    def generate_many(
+        self, batch: Sequence[Features], seeds: Sequence[int], *, progress: Any = None
+    ) -> Iterator[tuple[int, Waveform]]:
+        for _, wave in super().generate_many(batch, seeds, progress=progress):
+            yield 1, wave
+
+
+class MixesUpIds(Many):
+    def generate_many(
+        self, batch: Sequence[Features], seeds: Sequence[int], *, progress: Any = None
+    ) -> Iterator[tuple[int, Waveform]]:
+        for place, wave in super().generate_many(batch, seeds, progress=progress):
+            yield place, dataclasses.replace(wave, id="other")
+
+
+class FallsBack(Many):
+    def generate_many(
+        self, batch: Sequence[Features], seeds: Sequence[int], *, progress: Any = None
+    ) -> Iterator[tuple[int, Waveform]]:
+        yield from super().generate_many(batch, seeds, progress=progress)
+        progress(0.25)
+
+
+class SaysNothing(Many):
+    def generate_many(
+        self, batch: Sequence[Features], seeds: Sequence[int], *, progress: Any = None
+    ) -> Iterator[tuple[int, Waveform]]:
+        return super().generate_many(batch, seeds, progress=lambda _: None)
+
+
+def test_any_order_of_finishing_is_allowed() -> None:
+    assert failures(Many()) == {}
+
+
 class FailsOnNothing(Dummy):
     def generate(self, batch: Sequence[Features], *, seed: int) -> list[Waveform]:
         return super().generate([batch[0], *batch[1:]], seed=seed)
@@ -182,6 +242,12 @@ class GivesTheWaveItself(Dummy):
         ("input-untouched", GivesTheWaveItself, "share memory"),
         ("batch", PadsTheBatch, "items [0, 2]"),
         ("batch", DropsTheLast, "2 waveforms for 3 features"),
+        ("side-by-side", NoLanes, "lanes is 0"),
+        ("side-by-side", SameSeedForAll, "item 1 differs from what its seed gives alone"),
+        ("side-by-side", GivesOneTwice, "places [1, 1]"),
+        ("side-by-side", MixesUpIds, "id 'other'"),
+        ("side-by-side", FallsBack, "1.5, 0.25] s; it may never fall"),
+        ("side-by-side", SaysNothing, "progress was [0.0] s"),
         ("empty-batch", FailsOnNothing, "IndexError"),
         ("foreign-features-refused", TakesAnyFeatures, "not refused"),
         ("foreign-features-refused", RefusesWithoutNames, "does not name foreign, melgan"),

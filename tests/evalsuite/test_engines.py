@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from evalsuite.engines import Outcome, make_engine
+from evalsuite.engines import Outcome, make_engine, tell
 from evalsuite.engines.in_process import InProcess
 from evalsuite.engines.process_pool import ProcessPool
 from evalsuite.errors import ConfigError, EvalsuiteError, UsageError
@@ -111,6 +111,37 @@ def test_workers_do_not_outlive_a_killed_parent() -> None:
         assert parent.stdout.readline() == "working\n"
         parent.kill()
         assert parent.communicate(timeout=30)[0] == ""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_a_task_tells_is_heard_before_its_outcome(jobs: int) -> None:
+    events: list[tuple[int, object]] = []
+    engine = make_engine(setup_for(tell), jobs=jobs)
+    for outcome in engine.map([3.5, 0.25, 7.0], heard=lambda *told: events.append(told)):
+        events.append((outcome.index, "done"))
+    for index, amount in enumerate([3.5, 0.25, 7.0]):
+        assert [what for number, what in events if number == index] == [amount, "done"]
+
+
+def test_a_running_task_of_another_process_is_heard() -> None:
+    """The second task never ends: only what is told meanwhile can end the test."""
+
+    class Heard(Exception):
+        pass
+
+    def heard(index: int, amount: float) -> None:
+        raise Heard(index, amount)
+
+    code = "import signal; from evalsuite.engines import tell; tell(4.5); signal.pause()"
+    with pytest.raises(Heard, match=r"\(0, 4.5\)"):
+        list(ProcessPool(setup_for(exec), jobs=1).map([code], heard=heard))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_telling_without_a_listener_does_nothing(jobs: int) -> None:
+    tell(1.0)
+    outcomes = list(make_engine(setup_for(tell), jobs=jobs).map([1.0]))
+    assert [outcome.error for outcome in outcomes] == [None]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

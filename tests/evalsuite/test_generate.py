@@ -311,7 +311,7 @@ def test_a_broken_vocoder_fails_its_samples_with_reasons(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "evalsuite.resynthesis.create_vocoder",
+        "evalsuite.workplace.create_vocoder",
         lambda request, **_: Broken() if request.label == "broken" else Dummy(),
     )
     result = make("broken=dummy,sound=dummy")
@@ -384,3 +384,15 @@ def test_a_label_given_twice_is_refused(tmp_path: Path) -> None:
 def test_a_level_that_cannot_be_meant_is_refused(level: str) -> None:
     with pytest.raises(UsageError, match="p56:-26"):
         parse_settings(level=level)
+
+
+def test_a_folder_with_none_of_the_utterances_stops_the_run_before_it_begins(
+    make: Make, tmp_path: Path
+) -> None:
+    """A wrong folder or naming is one mistake, not one per utterance."""
+    finished = tmp_path / "finished"
+    finished.mkdir()
+    (finished / "x_a.wav").write_bytes(b"")
+    with pytest.raises(CorpusError, match="theirs has none of 3 utterances"):
+        make(f"original,theirs=recorded:{finished}")
+    assert not (tmp_path / "run").exists()

@@ -16,6 +16,7 @@ from evalsuite.types import Waveform  # noqa: E402
 from vocoders.clarinet import ClariNet, ClariNetTeacher  # noqa: E402
 from vocoders.clarinet_network import ClariNetConfig, GaussianConfig  # noqa: E402
 from vocoders.clarinet_weights import random_clarinet  # noqa: E402
+from vocoders.wavenet_engine import LaneRange  # noqa: E402
 
 SMALL = ClariNetConfig(
     teacher=GaussianConfig(1, 4, channels=8, gate_channels=8),
@@ -126,6 +127,18 @@ def test_lanes_do_not_show(short: Waveform) -> None:
     for (one, other), part in zip(made, parts, strict=True):
         np.testing.assert_array_equal(one.samples, other.samples)
         assert one.id == part.id
+
+
+def test_a_number_of_lanes_that_shapes_the_sound_is_part_of_its_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (teacher(lanes=8).lanes, teacher(engine="eager").lanes) == (8, 1)
+    assert "lanes" not in teacher(lanes=8).info.config
+    assert teacher(lanes=2).info.config["lanes"] == 2
+    # As on a GPU, whose kernels follow the number of rows.
+    fixed = "vocoders.clarinet_teacher.lane_range"
+    monkeypatch.setattr(fixed, lambda _, most: LaneRange(most, most))
+    assert teacher(lanes=8).info.config["lanes"] == 8
 
 
 def test_foreign_features_stop_a_batch_before_it_starts(short: Waveform) -> None:

@@ -121,6 +121,9 @@ def test_facts_of_the_paper_s_network() -> None:
     per_layer = 512 * 512 * 3 + 80 * 512 + 256 * 512 + 256 * 256
     assert work.multiply_adds_per_sample == 24 * per_layer + 512 + 256 * 256 + 256 * 30
     assert work.weights_read_per_sample
+    # Past taps are read once a block.
+    assert work.bytes_per_step == pytest.approx(56.4e6, rel=0.01)
+    assert work.weight_bytes == pytest.approx(98.6e6, rel=0.01)
 
 
 def test_a_number_of_lanes_that_shapes_the_sound_is_part_of_its_identity() -> None:
@@ -232,7 +235,12 @@ def test_each_utterance_can_have_its_own_seed(short: Waveform) -> None:
     system = untrained()
     features = system.analyse(short)
     other = replace(features, id="other")
-    one, two = system.generate_seeded([features, other], [3, 4])
+    one, two = (
+        wave
+        for _, wave in sorted(
+            system.generate_many([features, other], [3, 4]), key=lambda item: item[0]
+        )
+    )
     assert (one.id, two.id) == ("short", "other")
     assert one.samples.tobytes() == system.generate([features], seed=3)[0].samples.tobytes()
     assert two.samples.tobytes() == system.generate([other], seed=4)[0].samples.tobytes()
