@@ -6,6 +6,7 @@ measure nothing: autoregressive networks get 0.1 s, which is more than 2000 of t
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from evalsuite.benchmark import run_benchmark
 from evalsuite.benchmark_process import measure_ceilings_of
@@ -34,7 +35,9 @@ _SPECIAL: Mapping[str, Mapping[str, object]] = {
     "melgan": {"duration_s": 2.0, "batch_sizes": [8]},
     "griffin_lim": {"duration_s": 4.0},
 }
-_ALONE = {"baseline": False, "scaling": False, "roofline": False, "batch_sizes": []}
+_ALONE = {"baseline": False, "scaling": False, "roofline": False}
+#: Also in half precision on a GPU, where they offer it.
+_HALF = {"waveglow": {"precision": "float16"}}
 
 
 def table1_settings(
@@ -99,17 +102,29 @@ def _on_gpu(
     settings: BenchmarkSettings,
     progress: Callable[[str], None],
 ) -> tuple[list[SystemSpeed], dict[str, str]]:
-    """Time the networks on a GPU, alone; say why if there is none."""
+    """Time the networks on a GPU, alone and in batches; say why if there is none."""
     try:
         measure_ceilings_of("cuda", settings.threads)
     except Unavailable as error:
         return [], {"cuda": error.got}
     to_gpu = {"device": "cuda", **_ALONE}
+    own = {name: one.model_copy(update=to_gpu) for name, one in special.items()}
+    halves = [
+        replace(one, label=f"{one.label}-float16", options={**one.options, **_HALF[one.vocoder]})
+        for one in requests
+        if one.vocoder in _HALF
+    ]
+    own |= {half.label: own[half.vocoder] for half in halves}
     timed = run_benchmark(
-        requests,
+        [*requests, *halves],
         settings.model_copy(update=to_gpu),
-        special={name: one.model_copy(update=to_gpu) for name, one in special.items()},
+        special=own,
         progress=lambda message: progress(f"{message} on the GPU"),
     )
+    variants = {half.label: half.vocoder for half in halves}
     # What has no network ignores the device and has run on the CPU again.
-    return [one for one in timed.systems if one.device != "cpu"], {}
+    return [
+        one.model_copy(update={"variant_of": variants.get(one.label)})
+        for one in timed.systems
+        if one.device != "cpu"
+    ], {}

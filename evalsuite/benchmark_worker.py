@@ -148,7 +148,7 @@ def _facts(request: SystemRequest, vocoder: Vocoder, features: Features) -> dict
         "n_parameters_with_weight_norm": info.n_parameters_with_weight_norm,
         "device": device,
         "device_name": _gpu_name() if device.startswith("cuda") else cpu_name(),
-        "dtype": str(info.config.get("dtype", features.values.dtype.name)),
+        "dtype": str(info.config.get("precision", features.values.dtype.name)),
         # A default may stand for what is fastest here; the vocoder knows what it became.
         "engine": _engine_name(request, info),
     }

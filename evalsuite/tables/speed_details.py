@@ -57,7 +57,7 @@ def engine_table(benchmarks: Sequence[Benchmark], names: Mapping[str, str] | Non
 def _engine_row(one: SystemSpeed, names: Mapping[str, str] | None) -> Row:
     values: dict[str, Value] = {
         "system": _shown(one, names),
-        "engine": one.engine,
+        "engine": _how(one),
         "khz": one.speed_khz,
         "real_time_factor": one.real_time_factor,
         "peak_memory_mib": one.peak_memory_mib,
@@ -122,7 +122,8 @@ def scaling_table(benchmarks: Sequence[Benchmark], names: Mapping[str, str] | No
 
 
 def _scaling_rows(one: SystemSpeed, names: Mapping[str, str] | None) -> list[Row]:
-    name = _shown(one, names)
+    where = "" if one.device == "cpu" else ", GPU"
+    name = _shown(one, names) + where
     rows = [
         Row(
             {
@@ -195,7 +196,7 @@ def _roofline_row(one: SystemSpeed, ceilings: Ceilings, names: Mapping[str, str]
     return Row(
         {
             "system": _shown(one, names),
-            "engine": one.engine,
+            "engine": _how(one),
             "multiply_adds": round(work.multiply_adds_per_sample),
             "weight_bytes": work.weight_bytes,
             "bytes_per_step": round(work.bytes_per_step),
@@ -227,6 +228,13 @@ def _ratio_values(ratio: PairedRatio) -> dict[str, Value]:
 
 def _timed(benchmarks: Sequence[Benchmark]) -> list[SystemSpeed]:
     return [one for benchmark in benchmarks for one in benchmark.systems]
+
+
+def _how(one: SystemSpeed) -> str:
+    """Name the engine, and what is not float32 on a CPU."""
+    number = "" if one.dtype == "float32" else one.dtype
+    where = "" if one.device == "cpu" else "on the GPU"
+    return " ".join(filter(None, [one.engine, number, where]))
 
 
 def _busy(loaded: bool) -> dict[str, str]:

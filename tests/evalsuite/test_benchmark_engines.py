@@ -10,7 +10,7 @@ from evalsuite.benchmark import BenchmarkSettings, run_benchmark
 from evalsuite.benchmark_errors import numerical_error, spectral_convergence
 from evalsuite.benchmark_partners import baseline_request, other_requests, reference_request
 from evalsuite.benchmark_plan import TABLE1_SYSTEMS, run_table1, table1_settings
-from evalsuite.benchmark_records import Benchmark
+from evalsuite.benchmark_records import Benchmark, SystemSpeed
 from evalsuite.benchmark_scaling import measure_scaling
 from evalsuite.benchmark_timing import (
     Clocks,
@@ -285,3 +285,33 @@ def test_table_1_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran == [("melgan", "cpu")]
     assert result.missing_devices == {"cuda": "device 'cuda' is not here"}
     assert {one.name for one in result.skipped} == set(TABLE1_SYSTEMS) - {"melgan"}
+
+
+def test_a_gpu_gets_the_networks_batches_and_half_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, BenchmarkSettings] = {}
+    made = run_benchmark([parse_system("dummy")], QUICK).systems[0].model_dump()
+
+    def fake_run(requests, settings, *, special, progress):
+        speeds = []
+        for one in requests:
+            own = special[one.label]
+            device = own.device if one.vocoder != "griffin_lim" else "cpu"
+            asked[f"{one.label} {own.device}"] = own
+            facts = {"label": one.label, "vocoder": one.vocoder, "device": device}
+            speeds.append(SystemSpeed.model_validate(made | facts))
+        return Benchmark(settings=settings, systems=speeds, skipped=[], provenance={})
+
+    monkeypatch.setattr("evalsuite.benchmark_plan.run_benchmark", fake_run)
+    monkeypatch.setattr("evalsuite.benchmark_plan.measure_ceilings_of", lambda *_: None)
+    result = run_table1(BenchmarkSettings())
+    on_gpu = {one.label: one.variant_of for one in result.systems if one.device == "cuda"}
+    assert on_gpu == {
+        "wavenet": None, "clarinet": None, "waveglow": None, "melgan": None,
+        "waveglow-float16": "waveglow",
+    }  # fmt: skip
+    wavenet = asked["wavenet cuda"]
+    assert (wavenet.batch_sizes, wavenet.baseline, wavenet.roofline) == ([16, 64], False, False)
+    assert asked["waveglow-float16 cuda"] == asked["waveglow cuda"]
+    assert result.missing_devices == {}
