@@ -30,7 +30,7 @@ class Retries:
 
     Parameters
     ----------
-    count : tries after the first; any new byte starts the count again.
+    count : tries after the first; a byte that never came before starts the count again.
     wait_s : before the first of them; doubled each time, a minute at most.
     """
 
@@ -105,7 +105,7 @@ def _alone(wanted: WantedFile) -> Iterator[None]:
 def _verified_here(wanted: WantedFile) -> str:
     digest, size = sha256_file(wanted.path), wanted.path.stat().st_size
     fits = wanted.sha256 in (None, digest) and wanted.size_bytes in (None, size)
-    if fits:
+    if fits and size:
         return digest
     raise DownloadError(
         f"{wanted.path} is here already, with SHA-256 {digest} and {size} bytes",
@@ -127,14 +127,16 @@ def _require_safe(wanted: WantedFile) -> None:
 
 
 def _fetch(wanted: WantedFile, progress: Progress, retries: Retries) -> None:
-    failures = 0
+    failures, farthest = 0, 0
     while True:
-        before = wanted.n_here
         try:
             request_rest(wanted, progress)
             return
         except TryAgain as fault:
-            failures = 1 if wanted.n_here > before else failures + 1
+            # Bytes that were here before are nothing new: servers that begin anew, or whose answers
+            # do not fit the part, would be asked for ever.
+            failures = 1 if wanted.n_here > farthest else failures + 1
+            farthest = max(farthest, wanted.n_here)
             if failures > retries.count:
                 raise DownloadError(
                     f"{wanted.url} broke off {failures} times: {fault}",
@@ -148,6 +150,9 @@ def _fetch(wanted: WantedFile, progress: Progress, retries: Retries) -> None:
 
 def _verified_part(wanted: WantedFile) -> str:
     size = wanted.n_here
+    if not size:
+        # Its hash would be trusted, and every later download held to it.
+        raise gone_wrong(wanted, "an empty file came")
     if wanted.size_bytes not in (None, size):
         raise gone_wrong(wanted, f"{size} bytes came")
     digest = sha256_file(wanted.part)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from evalsuite import __version__
 from evalsuite.errors import DownloadError
-from evalsuite.files import write_json
+from evalsuite.files import sha256_file, write_json
 
 __all__ = ["Progress", "TryAgain", "WantedFile", "gone_wrong", "request_rest"]
 
@@ -28,6 +28,9 @@ Progress = Callable[[int, int | None], None]
 
 _BLOCK_BYTES = 1 << 18
 _TIMEOUT_S = 30.0
+# Of a file whose size nobody says, neither the table nor the server: no published checkpoint is
+# near it, and a disk is not filled by an answer without end.
+_LARGEST_UNSAID_BYTES = 4_000_000_000
 # What a later try may cure: overload, maintenance, a proxy's hiccup.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
@@ -143,20 +146,32 @@ def _receive(
     validator = _validator(response.headers)
     write_json(wanted.note, {"url": wanted.url, "validator": validator})
     with wanted.part.open("ab" if start else "wb") as stream:
-        done = _copy(response, stream, start, total, progress)
+        done = _copy(wanted, response, stream, start, total, progress)
         stream.flush()
         os.fsync(stream.fileno())
+    # A chunked body says itself where it ends, and http.client notices if it does not.
+    if total is not None or not response.chunked:
+        _require_whole(wanted, done, wanted.size_bytes if total is None else total)
+
+
+def _require_whole(wanted: WantedFile, done: int, total: int | None) -> None:
+    """Tell a connection that broke off from one that ended, by the size or else by the hash."""
     if total is not None and done < total:
         raise TryAgain(f"{done} of {total} bytes came")
+    if total is None and sha256_file(wanted.part) != wanted.sha256:
+        raise TryAgain(f"the {done} bytes that came, without a length, are not the whole file")
 
 
 def _copy(
+    wanted: WantedFile,
     response: http.client.HTTPResponse,
     stream: IO[bytes],
     done: int,
     total: int | None,
     progress: Progress,
 ) -> int:
+    known = (n for n in (total, wanted.size_bytes) if n is not None)
+    most = next(known, _LARGEST_UNSAID_BYTES)
     progress(done, total)
     while True:
         try:
@@ -165,6 +180,8 @@ def _copy(
             raise TryAgain(str(error) or type(error).__name__) from error
         if not block:
             return done
+        if done + len(block) > most:
+            raise gone_wrong(wanted, f"more than {most} bytes came")
         stream.write(block)
         done += len(block)
         progress(done, total)

@@ -253,7 +253,7 @@ def _require_known(name: str) -> None:
     names = vocoder_names()
     if name in names:
         return
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? See" if near else "see"
     raise UnknownName(
         f"there is no vocoder {name!r}",

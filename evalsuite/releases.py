@@ -4,6 +4,9 @@
 the release itself: few authors publish any. Where none is known, fetching asks for one, or for
 leave to trust the first download (`evalsuite.fetch_release`).
 
+*Sizes* in bytes are given nowhere that could be cited, so none stands here: a download is held to
+the size its server says, and to its hash.
+
 *Addresses* are the authors' own, read in their repositories (`source`). Google Drive serves a
 question instead of large files, so what lies there is fetched by hand: `Release.by_hand` tells how.
 """

@@ -6,6 +6,7 @@ become plain values, and nothing is called.
 """
 
 import json
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,13 +18,29 @@ from evalsuite.errors import ConfigError
 __all__ = ["plain_settings", "read_settings", "settings_from_text"]
 
 # Longer than any released configuration, shorter than what would take long to read.
-_LARGEST_BYTES = 1_000_000
+_LARGEST_BYTES = 100_000
+# What is copied of settings: lists that share their parts can be endless when written out.
+_MOST_VALUES, _DEEPEST = 20_000, 40
 _PYTHON = "tag:yaml.org,2002:python/"
 _PLAIN = (str, int, float, bool, type(None))
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Reads Python's tags for namespaces, paths and tuples as dicts, text and lists."""
+    """Reads Python's tags for namespaces, paths and tuples as dicts, text and lists.
+
+    An alias may repeat one value, but no list and no mapping: ten lines of lists of lists of
+    aliases are more values than memory holds.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse an alias of anything but a single value."""
+        aliased = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        if aliased and isinstance(node, yaml.CollectionNode):
+            raise yaml.composer.ComposerError(
+                None, None, "an alias repeats a list or a mapping", node.start_mark
+            )
+        return node
 
 
 def _namespace(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -58,10 +75,10 @@ def read_settings(path: Path) -> dict[str, Any]:
     ConfigError if the file is missing, is no mapping, or names Python objects.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+            raise _wrong(str(path), "it is no regular file")
         with path.open("rb") as stream:
             text = stream.read(_LARGEST_BYTES + 1)
-        if len(text) > _LARGEST_BYTES:
-            raise _wrong(path.name, f"it is longer than {_LARGEST_BYTES} bytes")
         kind: Literal["JSON", "YAML"] = "JSON" if path.suffix == ".json" else "YAML"
         return settings_from_text(text.decode(), kind, str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -82,6 +99,8 @@ def settings_from_text(text: str, kind: Literal["JSON", "YAML"], name: str) -> d
     >>> settings_from_text("!!python/object:argparse.Namespace {ngf: 32}", "YAML", "args.yml")
     {'ngf': 32}
     """
+    if len(text) > _LARGEST_BYTES:
+        raise _wrong(name, f"it is longer than {_LARGEST_BYTES} characters")
     try:
         # A subclass of SafeLoader: see above.
         value = json.loads(text) if kind == "JSON" else yaml.load(text, _PlainLoader)
@@ -91,24 +110,49 @@ def settings_from_text(text: str, kind: Literal["JSON", "YAML"], name: str) -> d
         raise _wrong(name, "it is nested too deeply") from error
     if not isinstance(value, Mapping):
         raise _wrong(name, f"it holds a {type(value).__name__}")
-    return plain_settings(value)
+    return plain_settings(value, name)
 
 
-def plain_settings(settings: Mapping[Any, Any]) -> dict[str, Any]:
-    """Keep what is plain of some settings; objects of any other type are left out."""
-    return {str(key): _plain(value) for key, value in settings.items() if _is_plain(value)}
+def plain_settings(settings: Mapping[Any, Any], name: str) -> dict[str, Any]:
+    """Keep what is plain of some settings; objects of any other type are left out.
+
+    Parameters
+    ----------
+    name : of where they stand, for messages.
+
+    Raises
+    ------
+    ConfigError if they are endless: they may share parts, or contain themselves.
+    """
+    return _Copier(name).mapping(settings, 0)
+
+
+class _Copier:
+    """Copies what is plain, up to a number of values and a depth."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._n_values = name, 0
+
+    def mapping(self, settings: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        return {
+            str(key): self._value(value, depth + 1)
+            for key, value in settings.items()
+            if _is_plain(value)
+        }
+
+    def _value(self, value: Any, depth: int) -> Any:
+        self._n_values += 1
+        if self._n_values > _MOST_VALUES or depth > _DEEPEST:
+            raise _wrong(self._name, "it holds too many values, or is nested too deeply")
+        if isinstance(value, Mapping):
+            return self.mapping(value, depth)
+        if isinstance(value, list | tuple):
+            return [self._value(part, depth + 1) for part in value if _is_plain(part)]
+        return value
 
 
 def _is_plain(value: object) -> bool:
     return isinstance(value, (*_PLAIN, list, tuple, Mapping))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return plain_settings(value)
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value if _is_plain(part)]
-    return value
 
 
 def _wrong(name: str, reason: str) -> ConfigError:

@@ -7,16 +7,18 @@ expects of its checkpoints stands in `vocoders.layouts`.
 *Writes* ``FOLDER/weights.safetensors`` and ``FOLDER/weights.json`` (`evalsuite.weights`).
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from evalsuite.errors import CheckpointError
-from evalsuite.files import atomic_path, sha256_file, write_json
+from evalsuite.files import atomic_path, sha256_file
 from evalsuite.mel import mel_spec
 from evalsuite.weights import CARD_NAME, TENSORS_NAME, WeightsCard, read_card
 from vocoders.architecture_files import read_settings
@@ -27,6 +29,7 @@ from vocoders.band_statistics import (
     take_statistics,
 )
 from vocoders.containers import Container, read_container, read_state_dict
+from vocoders.first_line import first_line
 from vocoders.importable import find_layout, importable
 from vocoders.layouts import CheckpointLayout, Recognised, not_recognised
 from vocoders.tensor_accounts import require_every_tensor
@@ -51,8 +54,6 @@ __all__ = [
     "to_module_names",
     "to_official_names",
 ]
-
-_HALVES = (torch.float16, torch.bfloat16)
 
 
 def import_weights(
@@ -93,20 +94,11 @@ def import_weights(
     tensors = dict(found.tensors) | _statistics_tensors(path, found, statistics)
     source_sha256 = sha256_file(path)
     _refuse_other_weights(folder, source_sha256, overwrite=overwrite)
-    with atomic_path(folder / TENSORS_NAME) as temporary:
-        # Clones, because safetensors refuses tensors that share memory.
-        save_file(
-            {
-                name: tensor.clone(memory_format=torch.contiguous_format)
-                for name, tensor in tensors.items()
-            },
-            temporary,
-        )
     card = WeightsCard(
         vocoder=vocoder,
         source_file=path.name,
         source_sha256=source_sha256,
-        weights_sha256=sha256_file(folder / TENSORS_NAME),
+        weights_sha256="",  # of a file that is yet to be written
         layout=checkpoint.layout,
         key_map=checkpoint.key_map,
         config=dict(found.settings),
@@ -119,7 +111,39 @@ def import_weights(
             file.name: sha256_file(file) for file in (*further, config, statistics) if file
         },
     )
-    write_json(folder / CARD_NAME, card.model_dump())
+    return _write(folder, card, tensors)
+
+
+def _write(folder: Path, card: WeightsCard, tensors: Mapping[str, Tensor]) -> WeightsCard:
+    """Write tensors and card, both or neither: weights that were there before stay whole.
+
+    Raises
+    ------
+    CheckpointError if the disk is full or the folder cannot be written.
+    """
+    try:
+        # Both are whole on the disk before either gets its name.
+        with (
+            atomic_path(folder / CARD_NAME) as card_path,
+            atomic_path(folder / TENSORS_NAME) as tensors_path,
+        ):
+            # Clones, because safetensors refuses tensors that share memory.
+            save_file(
+                {
+                    name: tensor.clone(memory_format=torch.contiguous_format)
+                    for name, tensor in tensors.items()
+                },
+                tensors_path,
+            )
+            card = card.model_copy(update={"weights_sha256": sha256_file(tensors_path)})
+            text = json.dumps(card.model_dump(), indent=2, ensure_ascii=False, allow_nan=False)
+            card_path.write_text(f"{text}\n", encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"the weights cannot be written to {folder}: {first_line(error)}",
+            wanted="a writable folder with room for them",
+            do="make room or choose another folder with -o, then import again",
+        ) from error
     return card
 
 
@@ -189,7 +213,7 @@ def _understood(
     settings = read_settings(config) if config else container.settings
     spelt = to_official_names(without_wrapper(container.tensors))
     raw_names = dict(zip(spelt, container.tensors, strict=True))
-    tensors, widened = _as_float32(spelt)
+    tensors, converted = _as_float32(spelt)
     where = f"{path} ({container.kind}, {len(tensors)} tensors: {name_samples(container.tensors)})"
     try:
         found = layout.recognised(tensors, settings)
@@ -206,20 +230,30 @@ def _understood(
     return _Checkpoint(
         found,
         f"{found.layout}: {spelling}" if found.layout else spelling,
-        f"{container.kind}, widened from half precision" if widened else container.kind,
+        ", ".join([container.kind, *converted]),
         key_map,
     )
 
 
-def _as_float32(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
-    """Widen a checkpoint that was wholly saved in half precision, which loses nothing."""
-    floating = [tensor for tensor in tensors.values() if tensor.is_floating_point()]
-    if not floating or any(tensor.dtype not in _HALVES for tensor in floating):
-        return dict(tensors), False
+def _as_float32(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Bring all numbers with a point to float32, and say what that took.
+
+    Widening half precision loses nothing; rounding double precision loses what the network, which
+    computes in float32, would lose at its first use.
+    """
+    formats = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    narrow = {dtype for dtype in formats if dtype.itemsize < torch.float32.itemsize}
+    words = [f"widened from {_names(narrow)}"] if narrow else []
+    if torch.float64 in formats:
+        words.append("rounded from float64")
     return {
         name: tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()
-    }, True
+    }, words
+
+
+def _names(formats: Iterable[torch.dtype]) -> str:
+    return " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in formats))
 
 
 def _spelling(container: Container, official: Mapping[str, Tensor]) -> str:
@@ -245,6 +279,10 @@ def _statistics_tensors(path: Path, found: Recognised, file: Path | None) -> dic
             f"{path} is of a network that hears the log-mel as it is",
             wanted="no statistics",
             do="leave out --stats, or check that both files belong together",
+        )
+    if file.exists() and not file.is_file():  # opening a pipe would wait for its other end
+        raise CheckpointError(
+            f"{file} is no regular file", wanted="a file of statistics", do="check the path"
         )
     statistics = read_statistics(file)
     if len(statistics.mean) != n_mels:

@@ -23,6 +23,7 @@ from vocoders.clarinet_network import (
 )
 from vocoders.layers import set_weight
 from vocoders.layouts import CheckpointLayout, Recognised, Setting, not_recognised
+from vocoders.published_settings import require_no_settings
 from vocoders.tensor_names import has_weight_norm, to_module_names
 
 __all__ = [
@@ -120,7 +121,7 @@ def config_from_card(settings: Mapping[str, Setting]) -> ClariNetConfig:
 
 
 def _recognise_both(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Recognised:
-    del settings  # one architecture has been published
+    require_no_settings(settings, "ksw0306/ClariNet")
     own = to_own_names(tensors)
     if not any(name.startswith("student.iafs.") for name in own) or not any(
         name.startswith("teacher.upsample_conv.") for name in own
@@ -138,7 +139,7 @@ def _recognise_both(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) 
 
 
 def _recognise_teacher(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Recognised:
-    del settings
+    require_no_settings(settings, "ksw0306/ClariNet")
     if not any(name.startswith("res_blocks.") for name in tensors):
         raise not_recognised("clarinet_teacher", tensors, known="the teacher of ksw0306/ClariNet")
     config = ClariNetConfig(weight_norm=has_weight_norm(tensors))

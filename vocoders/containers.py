@@ -23,6 +23,8 @@ from torch import Tensor
 
 from evalsuite.errors import CheckpointError, ConfigError
 from vocoders.architecture_files import plain_settings, settings_from_text
+from vocoders.checkpoint_refusals import require_checkpoint_file, require_dense
+from vocoders.first_line import first_line
 from vocoders.inert_pickle import InertObject
 from vocoders.network_pickle import network_tensors, read_network_pickle
 
@@ -73,6 +75,7 @@ def read_container(path: Path) -> Container:
             tensors, what = found, "the state dict"
         else:
             continue
+        require_dense(path, tensors)
         kind = f"{what} {'.'.join(place)!r} of a dict" if place else f"{what} alone"
         return Container(tensors, kind.removeprefix("the "), _settings(content))
     raise CheckpointError(
@@ -92,6 +95,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     content = _read(path)
     if _is_state_dict(content):
+        require_dense(path, content)
         return dict(content)
     raise CheckpointError(
         f"{path} holds {_describe(content)}",
@@ -102,12 +106,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path) -> Any:
     try:
+        require_checkpoint_file(path)
         if path.suffix == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings():
             # torch asks to file an issue about unusual pickles; ours are refused or read.
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         return _read_network(path, error)
     except Exception as error:
@@ -132,7 +139,7 @@ def _read_network(path: Path, refusal: pickle.UnpicklingError) -> object:
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
-        f"{path} cannot be read: {(str(error).strip() or type(error).__name__).splitlines()[0]}",
+        f"{path} cannot be read: {first_line(error)}",
         wanted="a whole .pt, .pth, .pkl or .safetensors file",
         do="check the path, or download it again",
     )
@@ -164,15 +171,15 @@ def _settings(content: Any) -> Mapping[str, Any]:
     """What stands beside the tensors: NVIDIA's ``config``, seungwonpark's ``hp_str`` (YAML)."""
     if not isinstance(content, Mapping):
         return {}
-    if isinstance(content.get("config"), Mapping):
-        return plain_settings(content["config"])
-    text = content.get("hp_str")
-    if isinstance(text, str):
-        try:
+    config, text = content.get("config"), content.get("hp_str")
+    try:
+        if isinstance(config, Mapping):
+            return plain_settings(config, "config")
+        if isinstance(text, str):
             return settings_from_text(text, "YAML", "hp_str")
-        except ConfigError:
-            # Beside complete tensors it is a hint, not a need.
-            return {}
+    except ConfigError:
+        # Beside complete tensors it is a hint, not a need.
+        pass
     return {}
 
 

@@ -20,6 +20,12 @@ from vocoders.hifigan_generator import VARIANTS, HiFiGANConfig, HiFiGANGenerator
 from vocoders.layouts import CheckpointLayout, Recognised, Setting, not_recognised
 from vocoders.network_vocoder import UNTRAINED_SEED, NetworkVocoder, find_trained
 from vocoders.published_mel import require_mel
+from vocoders.published_settings import (
+    published_size,
+    published_sizes,
+    require_network_of_mel,
+    size_of,
+)
 from vocoders.tensor_names import has_weight_norm, to_module_names, to_official_names
 
 __all__ = ["CHECKPOINT", "HiFiGAN", "card_config", "config_from_card", "published_config"]
@@ -36,6 +42,16 @@ _MEL_NAMES = {
     "f_min": "fmin",
     "f_max": "fmax",
 }
+
+
+_ARCHITECTURE = (
+    "resblock",
+    "upsample_rates",
+    "upsample_kernel_sizes",
+    "upsample_initial_channel",
+    "resblock_kernel_sizes",
+    "resblock_dilation_sizes",
+)
 
 
 class HiFiGAN(NetworkVocoder):
@@ -143,23 +159,42 @@ def published_config(settings: Mapping[str, Any]) -> HiFiGANConfig:
     ------
     CheckpointError if a setting is missing or of another form; ConfigError for a contradiction.
     """
-    try:
-        return HiFiGANConfig(
-            n_mels=int(settings.get("num_mels", 80)),
-            initial_channels=int(settings["upsample_initial_channel"]),
-            ratios=tuple(map(int, settings["upsample_rates"])),
-            up_kernels=tuple(map(int, settings["upsample_kernel_sizes"])),
-            block_kernels=tuple(map(int, settings["resblock_kernel_sizes"])),
-            dilations=tuple(tuple(map(int, row)) for row in settings["resblock_dilation_sizes"]),
-            block_type=1 if str(settings["resblock"]) == "1" else 2,
-        )
-    except (KeyError, TypeError, ValueError) as error:
+    if missing := [name for name in _ARCHITECTURE if settings.get(name) is None]:
         raise CheckpointError(
-            f"its configuration cannot be read: {type(error).__name__} {error}",
-            wanted="upsample_rates, upsample_kernel_sizes, upsample_initial_channel, resblock, "
-            "resblock_kernel_sizes, resblock_dilation_sizes",
+            f"its configuration lacks {', '.join(missing)}",
+            wanted=", ".join(_ARCHITECTURE),
             do="give the config.json that was published beside the checkpoint",
-        ) from error
+        )
+    return HiFiGANConfig(
+        n_mels=published_size(settings, "num_mels", 80),
+        initial_channels=size_of(settings["upsample_initial_channel"], "upsample_initial_channel"),
+        ratios=published_sizes(settings, "upsample_rates", ()),
+        up_kernels=published_sizes(settings, "upsample_kernel_sizes", ()),
+        block_kernels=published_sizes(settings, "resblock_kernel_sizes", ()),
+        dilations=_dilations(settings["resblock_dilation_sizes"]),
+        block_type=_block_type(settings["resblock"]),
+    )
+
+
+def _dilations(rows: object) -> tuple[tuple[int, ...], ...]:
+    name = "resblock_dilation_sizes"
+    if not isinstance(rows, list | tuple):
+        raise CheckpointError(
+            f"its configuration has {name} {rows!r}",
+            wanted="a list of dilations for each of resblock_kernel_sizes",
+            do="give the config.json that was published beside the checkpoint",
+        )
+    return tuple(published_sizes({name: row}, name, ()) for row in rows)
+
+
+def _block_type(value: object) -> Literal[1, 2]:
+    if str(value) not in ("1", "2"):
+        raise CheckpointError(
+            f"its configuration has resblock {value!r}",
+            wanted="'1' or '2', the residual blocks of the release",
+            do="give the config.json that was published beside the checkpoint",
+        )
+    return 1 if str(value) == "1" else 2
 
 
 def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Recognised:
@@ -169,8 +204,10 @@ def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Re
             "hifigan", tensors, known="jik876's HiFi-GAN: conv_pre, ups, resblocks"
         )
     require_mel(settings, "hifigan", _MEL_NAMES)
-    config = published_config(settings) if "resblock" in settings else _by_shape(tensors)
+    said = any(settings.get(name) is not None for name in _ARCHITECTURE)
+    config = published_config(settings) if said else _by_shape(tensors)
     config = replace(config, weight_norm=has_weight_norm(tensors))
+    require_network_of_mel("hifigan", n_mels=config.n_mels, hop_length=config.hop_length)
     network = _empty(config)
     return Recognised(tensors, network, card_config(config), mel="hifigan")
 

@@ -58,7 +58,7 @@ class HiFiGANConfig:
         fits = (
             len(self.ratios) == len(self.up_kernels)
             and len(self.block_kernels) == len(self.dilations)
-            and all(kernel >= ratio and (kernel - ratio) % 2 == 0 for kernel, ratio in pairs)
+            and all(kernel >= ratio > 0 and (kernel - ratio) % 2 == 0 for kernel, ratio in pairs)
             and all(kernel % 2 == 1 for kernel in self.block_kernels)
             and self.initial_channels % 2 ** len(self.ratios) == 0
             and self.block_type in (1, 2)

@@ -27,7 +27,8 @@ What the function is given:
   ``weight_g`` and ``weight_v`` (`has_weight_norm` tells whether there is any); float32.
 - ``settings``: what ``--config`` (JSON, YAML, ``args.yml``) says, else what the container carries
   beside the weights (NVIDIA's ``config``, seungwonpark's ``hp_str``), else nothing. Settings that
-  contradict the tensors or the mel convention are for the function to refuse.
+  contradict the tensors or the mel convention are for the function to refuse; read them with
+  `vocoders.published_settings`, for they may hold anything.
 
 What it gives back is a `Recognised`. It must be pure: source tensors are passed on, not changed.
 Every source tensor must turn up again: as the same object under a new name, named in ``derived``
@@ -42,6 +43,7 @@ misshapen ones are listed by `vocoders.tensor_accounts`, so the function need no
     network.load_state_dict(to_module_names(tensors))
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -49,6 +51,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from evalsuite.errors import CheckpointError
+from vocoders.first_line import first_line
 from vocoders.tensor_names import has_weight_norm, name_samples
 
 __all__ = ["CheckpointLayout", "Recognised", "Recognition", "Setting", "not_recognised"]
@@ -84,6 +87,17 @@ class Recognised:
     needs_statistics: bool = False
 
 
+# What building a network out of sizes that no network has may raise, in Python or in torch.
+_IMPOSSIBLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 Recognition = Callable[[Mapping[str, Tensor], Mapping[str, Any]], Recognised]
 
 
@@ -113,12 +127,37 @@ class CheckpointLayout:
 
         Raises
         ------
-        CheckpointError if the names are of no known layout.
+        CheckpointError if the names are of no known layout, or names, shapes and settings make no
+        network; ConfigError if the settings contradict each other.
         """
+        try:
+            found = self._found(tensors, settings)
+        except _IMPOSSIBLE as error:
+            raise CheckpointError(
+                f"its tensors and settings make no {self.vocoder!r}: {first_line(error)}",
+                wanted="tensors in their published shapes, with the configuration beside them",
+                do="download both again, and check that they belong together",
+            ) from error
+        _require_card_settings(self.vocoder, found.settings)
+        return found
+
+    def _found(self, tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Recognised:
         if self.recognise is not None:
             return self.recognise(tensors, settings)
         network, own = cast("BuildEmpty", self.build_empty)(has_weight_norm(tensors))
         return Recognised(tensors, network, own, self.mel)
+
+
+def _require_card_settings(vocoder: str, settings: Mapping[str, object]) -> None:
+    """Refuse what a weights card cannot hold, before anything is written."""
+    for name, value in settings.items():
+        plain = isinstance(value, int | float | str)
+        if not plain or (isinstance(value, float) and not math.isfinite(value)):
+            raise CheckpointError(
+                f"the settings of {vocoder!r} have {name} {value!r}, which no weights card holds",
+                wanted="finite numbers, truth values and text",
+                do="check the configuration; the layout should refuse it itself (vocoders.layouts)",
+            )
 
 
 def not_recognised(vocoder: str, tensors: Mapping[str, Tensor], *, known: str) -> CheckpointError:

@@ -31,6 +31,11 @@ from vocoders.melgan_layouts import (
 from vocoders.network_vocoder import UNTRAINED_SEED, NetworkVocoder, find_trained
 from vocoders.normalised_mel import bounded, stored_statistics, typical_statistics
 from vocoders.published_mel import require_mel
+from vocoders.published_settings import (
+    published_section,
+    published_size,
+    require_network_of_mel,
+)
 from vocoders.tensor_names import has_weight_norm, to_module_names
 
 __all__ = ["CHECKPOINT", "MBMelGAN"]
@@ -115,7 +120,7 @@ def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Re
             "mb_melgan", tensors, known="kan-bayashi's multi-band MelGAN generator"
         )
     require_mel(settings, "pwg", KAN_BAYASHI_MEL)
-    bands = int((settings.get("generator_params") or {}).get("out_channels", _BANDS))
+    bands = published_size(published_section(settings, "generator_params"), "out_channels", _BANDS)
     if bands != _BANDS:
         raise CheckpointError(
             f"its configuration has {bands} output channels",
@@ -124,6 +129,7 @@ def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Re
         )
     default = replace(MB_MELGAN_V2, weight_norm=has_weight_norm(tensors))
     config = kan_bayashi_config(settings, default)
+    require_network_of_mel("pwg", n_mels=config.n_mels, hop_length=bands * config.hop_length)
     with torch.device("meta"):
         network = MBMelGANGenerator(config, bands)
     ignored = not_weights(tensors)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from evalsuite.errors import ConfigError
+from vocoders.first_line import first_line
 from vocoders.melgan_gemm import GemmGenerator
 from vocoders.melgan_generator import Generator
 from vocoders.melgan_polyphase import PolyphaseGenerator, compile_generator, why_not_compiled
@@ -84,7 +85,7 @@ def _compiled(generator: Generator) -> tuple[Engine, EngineName]:
             return _tried(compile_generator, network, generator.config.n_mels), "compile"
         except Exception as error:
             # Whatever a compiler may complain of, the same network runs without it.
-            reason = f"torch.compile failed: {str(error).strip().splitlines()[0]}"
+            reason = f"torch.compile failed: {first_line(error)}"
     warnings.warn(f"{reason}; running engine=channels_last", RuntimeWarning, stacklevel=2)
     return network, "channels_last"
 

@@ -28,6 +28,13 @@ from vocoders.band_statistics import BandStatistics
 from vocoders.layouts import Recognised, Setting, not_recognised
 from vocoders.melgan_generator import Generator, GeneratorConfig
 from vocoders.published_mel import require_mel
+from vocoders.published_settings import (
+    published_section,
+    published_size,
+    published_sizes,
+    require_network_of_mel,
+    require_settings,
+)
 from vocoders.tensor_names import has_weight_norm, rename_tensors
 
 __all__ = [
@@ -62,6 +69,14 @@ _SEUNGWONPARK_MEL = {
     "f_min": "mel_fmin",
     "f_max": "mel_fmax",
 }
+_KAN_BAYASHI_PUBLISHED = {
+    "kernel_size": 7,
+    "stack_kernel_size": 3,
+    "use_causal_conv": False,
+    "use_final_nonlinear_activation": True,
+}
+# Of one stage: the dilation of the last is 3 to this power.
+_MOST_BLOCKS = 16
 _KAN_BAYASHI_NAMES = (
     (r"melgan\.(\d+)\.stack\.(\d)\.(.+)", r"model.\1.block.\2.\3"),
     (r"melgan\.(\d+)\.skip_layer\.(.+)", r"model.\1.shortcut.\2"),
@@ -104,7 +119,7 @@ def recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Rec
         layout, mel = "seungwonpark", "tacotron2"
         config = GeneratorConfig(weight_norm=weight_norm)
         further = {"mel_mean": -5.0, "mel_scale": 5.0, "silent_frames_after": 10}
-        require_mel(settings.get("audio") or {}, mel, _SEUNGWONPARK_MEL)
+        require_mel(published_section(settings, "audio"), mel, _SEUNGWONPARK_MEL)
     elif _begins(tensors, "melgan."):
         layout, mel = "kan-bayashi", "pwg"
         config = kan_bayashi_config(settings, GeneratorConfig(weight_norm=weight_norm))
@@ -113,6 +128,7 @@ def recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Rec
         raise not_recognised(
             "melgan", tensors, known="descriptinc's, seungwonpark's or kan-bayashi's MelGAN"
         )
+    require_network_of_mel(mel, n_mels=config.n_mels, hop_length=config.hop_length)
     with torch.device("meta"):
         network = Generator(config)
     ignored = not_weights(tensors)
@@ -132,31 +148,25 @@ def kan_bayashi_config(settings: Mapping[str, Any], default: GeneratorConfig) ->
 
     Raises
     ------
-    CheckpointError for variants that are other networks.
+    CheckpointError for sizes that are none, and for variants that are other networks.
     """
-    given: Mapping[str, Any] = settings.get("generator_params") or {}
-    ratios = tuple(int(ratio) for ratio in given.get("upsample_scales", default.ratios))
-    channels = int(given.get("channels", default.base_channels * 2 ** len(default.ratios)))
-    other = [
-        f"{name} {given[name]}"
-        for name, published in (
-            ("kernel_size", 7),
-            ("stack_kernel_size", 3),
-            ("use_causal_conv", False),
-            ("use_final_nonlinear_activation", True),
-        )
-        if given.get(name, published) != published
-    ]
-    if other or channels % 2 ** len(ratios):
+    given = published_section(settings, "generator_params")
+    wanted = "MelGAN's kernels of 7 and 3, not causal, channels halved at every stage"
+    require_settings(given, _KAN_BAYASHI_PUBLISHED, wanted=wanted)
+    ratios = published_sizes(given, "upsample_scales", default.ratios)
+    channels = published_size(given, "channels", default.base_channels * 2 ** len(default.ratios))
+    if channels % 2 ** len(ratios):
         raise CheckpointError(
-            f"its configuration has {', '.join(other) or f'{channels} channels for {ratios}'}",
-            wanted="MelGAN's kernels of 7 and 3, not causal, channels halved at every stage",
+            f"its configuration has {channels} channels for {ratios}",
+            wanted=wanted,
             do="take another release: this is another network",
         )
     return GeneratorConfig(
-        n_mels=int(given.get("in_channels", default.n_mels)),
+        n_mels=published_size(given, "in_channels", default.n_mels),
         base_channels=channels // 2 ** len(ratios),
-        n_residual_layers=int(given.get("stacks", default.n_residual_layers)),
+        n_residual_layers=published_size(
+            given, "stacks", default.n_residual_layers, most=_MOST_BLOCKS
+        ),
         ratios=ratios,
         weight_norm=default.weight_norm,
     )
@@ -236,9 +246,11 @@ def _official_config(settings: Mapping[str, Any], *, weight_norm: bool) -> Gener
     """Read the release's ``args.yml``, or nothing: then it is the paper's network."""
     default = GeneratorConfig()
     return GeneratorConfig(
-        n_mels=int(settings.get("n_mel_channels", default.n_mels)),
-        base_channels=int(settings.get("ngf", default.base_channels)),
-        n_residual_layers=int(settings.get("n_residual_layers", default.n_residual_layers)),
+        n_mels=published_size(settings, "n_mel_channels", default.n_mels),
+        base_channels=published_size(settings, "ngf", default.base_channels),
+        n_residual_layers=published_size(
+            settings, "n_residual_layers", default.n_residual_layers, most=_MOST_BLOCKS
+        ),
         weight_norm=weight_norm,
     )
 

@@ -15,6 +15,7 @@ from evalsuite.mel import extract_mel, mel_spec
 from evalsuite.registry import Setup
 from evalsuite.types import Features, FloatArray, Waveform
 from evalsuite.vocoder import Vocoder, VocoderInfo
+from vocoders.first_line import first_line
 
 __all__ = ["METADATA_KEY", "OnnxVocoder", "open_session", "run_session"]
 
@@ -135,7 +136,7 @@ def open_session(path: Path) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # it has a type of its own for each thing that can be wrong
         raise CheckpointError(
-            f"{path} is no ONNX file that runs here: {str(error).splitlines()[0]}",
+            f"{path} is no ONNX file that runs here: {first_line(error)}",
             wanted="a file that evalsuite export-onnx wrote",
             do="export it anew",
         ) from error

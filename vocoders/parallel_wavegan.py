@@ -11,7 +11,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from evalsuite.errors import CheckpointError
 from evalsuite.mel import MelSpec, mel_spec
 from evalsuite.registry import Setup
 from evalsuite.weights import WeightsCard
@@ -26,13 +25,27 @@ from vocoders.parallel_wavegan_generator import (
     randomise,
 )
 from vocoders.published_mel import require_mel
+from vocoders.published_settings import (
+    published_section,
+    published_size,
+    published_sizes,
+    require_network_of_mel,
+    require_settings,
+)
 from vocoders.tensor_names import has_weight_norm, to_module_names
 
 __all__ = ["CHECKPOINT", "ParallelWaveGAN", "card_config", "config_from_card"]
 
 Engine = Literal["eager", "official"]
 
-_COUNTED_FRAMES = 16
+_PUBLISHED = {
+    "kernel_size": 3,
+    "in_channels": 1,
+    "out_channels": 1,
+    "use_causal_conv": False,
+    "upsample_net": "ConvInUpsampleNetwork",
+}
+_MOST_LAYERS = 512
 
 
 class ParallelWaveGAN(NetworkVocoder):
@@ -122,7 +135,9 @@ def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Re
             "parallel_wavegan", tensors, known="kan-bayashi's Parallel WaveGAN generator"
         )
     require_mel(settings, "pwg", KAN_BAYASHI_MEL)
-    config = _published_config(settings.get("generator_params") or {}, has_weight_norm(tensors))
+    given = published_section(settings, "generator_params")
+    config = _published_config(given, has_weight_norm(tensors))
+    require_network_of_mel("pwg", n_mels=config.n_mels, hop_length=config.hop_length)
     with torch.device("meta"):
         network = ParallelWaveGANGenerator(config)
     ignored = not_weights(tensors)
@@ -133,33 +148,20 @@ def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Re
 
 
 def _published_config(given: Mapping[str, Any], weight_norm: bool) -> ParallelWaveGANConfig:
-    other = [
-        f"{name} {given[name]}"
-        for name, published in (
-            ("kernel_size", 3),
-            ("in_channels", 1),
-            ("out_channels", 1),
-            ("use_causal_conv", False),
-            ("upsample_net", "ConvInUpsampleNetwork"),
-        )
-        if given.get(name, published) != published
-    ]
-    if other:
-        raise CheckpointError(
-            f"its configuration has {', '.join(other)}",
-            wanted="Parallel WaveGAN as preset v1 builds it, in any size",
-            do="take another release: this is another network",
-        )
-    names = ("layers", "stacks", "residual_channels", "gate_channels", "skip_channels")
-    sizes = {name: int(given[name]) for name in names if name in given}
+    wanted = "Parallel WaveGAN as preset v1 builds it, in any size"
+    require_settings(given, _PUBLISHED, wanted=wanted)
     default = ParallelWaveGANConfig()
-    upsampling = given.get("upsample_params") or {}
+    upsampling = published_section(given, "upsample_params")
     return ParallelWaveGANConfig(
-        n_mels=int(given.get("aux_channels", default.n_mels)),
-        context_frames=int(given.get("aux_context_window", default.context_frames)),
-        ratios=tuple(map(int, upsampling.get("upsample_scales", default.ratios))),
+        n_mels=published_size(given, "aux_channels", default.n_mels),
+        layers=published_size(given, "layers", default.layers, most=_MOST_LAYERS),
+        stacks=published_size(given, "stacks", default.stacks, most=_MOST_LAYERS),
+        residual_channels=published_size(given, "residual_channels", default.residual_channels),
+        gate_channels=published_size(given, "gate_channels", default.gate_channels),
+        skip_channels=published_size(given, "skip_channels", default.skip_channels),
+        context_frames=published_size(given, "aux_context_window", default.context_frames, least=0),
+        ratios=published_sizes(upsampling, "upsample_scales", default.ratios),
         weight_norm=weight_norm,
-        **sizes,
     )
 
 

@@ -48,7 +48,7 @@ class ParallelWaveGANConfig:
     weight_norm: bool = True
 
     def __post_init__(self) -> None:
-        if self.layers % self.stacks or self.gate_channels % 2:
+        if self.stacks < 1 or self.layers % self.stacks or self.gate_channels % 2:
             raise ConfigError(
                 f"{self.layers} layers in {self.stacks} stacks, {self.gate_channels} gate channels",
                 wanted="as many layers in every stack, and an even number of gate channels",

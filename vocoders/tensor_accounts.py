@@ -30,7 +30,7 @@ def require_every_tensor(
 
     Raises
     ------
-    CheckpointError listing what is missing, unexpected, misshapen or not finite.
+    CheckpointError listing what is missing, unexpected, misshapen, not finite or without direction.
     """
     wanted = to_official_names(found.network.state_dict())
     sources = _sources(source, found)
@@ -70,6 +70,9 @@ def _faults(name: str, given: Tensor, wanted: Tensor) -> list[str]:
         return [f"{name} is {given.dtype} instead of {wanted.dtype}"]
     if given.is_floating_point() and not bool(given.isfinite().all()):
         return [f"{name} has NaN or infinite values"]
+    if name.endswith(".weight_v") and not bool(given.flatten(1).norm(dim=1).all()):
+        # Weight norm divides by it: the layer's weights would be NaN.
+        return [f"{name} has directions of length 0"]
     return []
 
 

@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from evalsuite.errors import CheckpointError
 from vocoders.layers import set_weight
 from vocoders.layouts import CheckpointLayout, Recognised, Setting, not_recognised
+from vocoders.published_mel import require_mel
+from vocoders.published_settings import published_section, require_settings
 from vocoders.tensor_names import has_weight_norm, to_module_names
 from vocoders.waveglow_network import CouplingNetwork, WaveGlowConfig, WaveGlowNetwork
 
@@ -35,6 +37,16 @@ __all__ = [
     "to_own_names",
 ]
 
+# As NVIDIA's config.json calls them, in its parts data_config and waveglow_config.
+_MEL_SETTINGS = {
+    "sample_rate": "sampling_rate",
+    "n_fft": "filter_length",
+    "hop_length": "hop_length",
+    "win_length": "win_length",
+    "n_mels": "n_mel_channels",
+    "f_min": "mel_fmin",
+    "f_max": "mel_fmax",
+}
 _OLD = re.compile(r"(WN\.\d+)\.(cond|res|skip)_layers\.(\d+)\.(weight|weight_g|weight_v|bias)")
 
 
@@ -113,19 +125,20 @@ def config_from_card(settings: Mapping[str, Setting]) -> WaveGlowConfig:
 
 
 def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Recognised:
-    """Tell the layout by its names and the size by its shapes."""
-    del settings  # names and shapes say it all
+    """Tell the layout by its names and the size by its shapes; the settings must say the same."""
     old = any(_OLD.fullmatch(name) for name in tensors)
     if not old and not any(name.startswith("WN.0.cond_layer.") for name in tensors):
         raise not_recognised("waveglow", tensors, known="NVIDIA's glow.py, now and before 883651d")
     _require_partners(tensors)
     own, merged = to_own_names(tensors), merged_names(tensors)
     start = own.get("WN.0.start.bias")
+    # A bias of another form is listed with all that does not fit.
     config = WaveGlowConfig(
-        channels=256 if start is None else len(start),
+        channels=256 if start is None or start.ndim != 1 else len(start),
         alternate_halves=old,
         weight_norm=has_weight_norm(tensors),
     )
+    _require_same(config, settings)
     with torch.device("meta"):
         network = WaveGlowNetwork(config)
     used = {source for sources in merged.values() for source in sources}
@@ -139,6 +152,26 @@ def _recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Re
         derived=merged,
         ignored=dict.fromkeys(unused, "a residual of the last layer feeds nothing"),
     )
+
+
+def _require_same(config: WaveGlowConfig, settings: Mapping[str, Any]) -> None:
+    """Refuse the configuration of another network or another mel."""
+    # The whole config.json, or the waveglow_config that later checkpoints carry.
+    said = dict(settings)
+    for part in ("data_config", "waveglow_config"):
+        said |= published_section(settings, part)
+    said |= published_section(said, "WN_config")
+    require_mel(said, "waveglow", _MEL_SETTINGS)
+    sizes = {
+        "n_flows": config.n_flows,
+        "n_group": config.n_group,
+        "n_early_every": config.early_every,
+        "n_early_size": config.early_size,
+        "n_layers": config.n_layers,
+        "n_channels": config.channels,
+        "kernel_size": 3,
+    }
+    require_settings(said, sizes, wanted="NVIDIA's WaveGlow of 12 flows, as the tensors are")
 
 
 def _require_partners(tensors: Mapping[str, Tensor]) -> None:

@@ -5,7 +5,7 @@ shapes of the tensors, except how often the dilations start again.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -13,6 +13,10 @@ from torch import Tensor
 from evalsuite.errors import CheckpointError
 from vocoders.layouts import CheckpointLayout, Recognised, not_recognised
 from vocoders.published_mel import require_mel
+from vocoders.published_settings import (
+    published_number,
+    require_settings,
+)
 from vocoders.tensor_names import has_weight_norm
 from vocoders.wavenet_config import OutputKind, Revision, WaveNetConfig
 from vocoders.wavenet_network import WaveNet
@@ -66,13 +70,13 @@ def recognise(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Rec
 def _config(
     revision: Revision, tensors: Mapping[str, Tensor], settings: Mapping[str, Any]
 ) -> WaveNetConfig:
-    gate, residual, _ = _shape(tensors, "conv_layers.0.conv")
-    n_out, skip, _ = _shape(tensors, "last_conv_layers.3")
+    gate, residual, _ = _shape(tensors, "conv_layers.0.conv", rank=3)
+    n_out, skip, _ = _shape(tensors, "last_conv_layers.3", rank=3)
     n_layers = len({name.split(".")[1] for name in tensors if name.startswith("conv_layers.")})
-    output = _output(_shape(tensors, "first_conv")[1], n_out)
+    output = _output(_shape(tensors, "first_conv", rank=3)[1], n_out)
     clamped = revision == "2092a64" and output == "logistics"
     default = WaveNetConfig()
-    least = settings.get("log_scale_min", default.least_log_scale) if clamped else None
+    least = _least_log_scale(settings) if clamped else None
     return WaveNetConfig(
         revision=revision,
         output=output,
@@ -82,18 +86,39 @@ def _config(
         gate_channels=gate,
         skip_channels=skip,
         n_mixtures=n_out // 3 if output == "logistics" else default.n_mixtures,
-        n_mels=_shape(tensors, "conv_layers.0.conv1x1c")[1],
+        n_mels=_shape(tensors, "conv_layers.0.conv1x1c", rank=3)[1],
         upsample_scales=_scales(revision, tensors),
         least_log_scale=least,
         weight_norm=has_weight_norm(tensors),
     )
 
 
-def _shape(tensors: Mapping[str, Tensor], layer: str) -> tuple[int, ...]:
-    for name in (f"{layer}.weight_v", f"{layer}.weight"):
-        if name in tensors:
-            return tuple(tensors[name].shape)
-    raise _unknown(tensors)
+def _shape(tensors: Mapping[str, Tensor], layer: str, *, rank: int) -> tuple[int, ...]:
+    """Shape of a layer's weight, which has `rank` dimensions, none of them empty."""
+    found = (name for name in (f"{layer}.weight_v", f"{layer}.weight") if name in tensors)
+    name = next(found, None)
+    if name is None:
+        raise _unknown(tensors)
+    shape = tuple(tensors[name].shape)
+    if len(shape) != rank or min(shape) < 1:
+        raise CheckpointError(
+            f"{name} has shape {shape}",
+            wanted=f"{rank} dimensions, as this layer of r9y9/wavenet_vocoder has",
+            do="check --vocoder, and download the checkpoint again",
+        )
+    return shape
+
+
+def _least_log_scale(settings: Mapping[str, Any]) -> float:
+    default = cast("float", WaveNetConfig().least_log_scale)
+    least = published_number(settings, "log_scale_min", default)
+    if least > 0:
+        raise CheckpointError(
+            f"its configuration has log_scale_min {least}",
+            wanted="the logarithm of the narrowest scale, below 0: -32.2 or -7 as published",
+            do="give the JSON file that was published with this checkpoint, or none",
+        )
+    return least
 
 
 def _output(n_in: int, n_out: int) -> OutputKind:
@@ -127,7 +152,8 @@ def _scales(revision: Revision, tensors: Mapping[str, Tensor]) -> tuple[int, ...
     if revision == "2092a64":
         prefix, first = "upsample_conv.", 0
     stages = {name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)}
-    widths = [_shape(tensors, f"{prefix}{first + 2 * n}")[-1] for n in range(len(stages))]
+    layers = [f"{prefix}{first + 2 * n}" for n in range(len(stages))]
+    widths = [_shape(tensors, layer, rank=4)[-1] for layer in layers]
     return tuple(width if revision == "2092a64" else width // 2 for width in widths)
 
 
@@ -143,17 +169,9 @@ def _require_same_sizes(config: WaveNetConfig, settings: Mapping[str, Any]) -> N
         "cin_channels": config.n_mels,
         "kernel_size": 3,
     }
-    faults = [
-        f"{name} {settings[name]} (the tensors have {size})"
-        for name, size in sizes.items()
-        if settings.get(name, size) != size
-    ]
-    if faults:
-        raise CheckpointError(
-            f"its configuration has {', '.join(faults)}",
-            wanted="the configuration of the same network",
-            do="give the JSON file that was published with this checkpoint, or none",
-        )
+    require_settings(
+        settings, sizes, whose="the tensors have", wanted="the configuration of the same network"
+    )
 
 
 def _unknown(tensors: Mapping[str, Tensor]) -> CheckpointError:

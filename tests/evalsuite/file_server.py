@@ -21,6 +21,7 @@ class Behaviour:
     status : of the next answers, instead of the file.
     headers : further ones, put over the usual.
     say_length : False sends no Content-Length.
+    chunked : sends the body in chunks, which say its length only at the end.
     requests : headers of each request, as they came.
     """
 
@@ -32,6 +33,7 @@ class Behaviour:
     status: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     say_length: bool = True
+    chunked: bool = False
     requests: list[dict[str, str]] = field(default_factory=list)
     n_sent: int = 0
 
@@ -69,21 +71,33 @@ def _handler(behaviour: Behaviour) -> type[BaseHTTPRequestHandler]:
             return int(wanted.removeprefix("bytes=").removesuffix("-"))
 
         def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            length = {"Content-Length": str(len(body))} if behaviour.say_length else {}
-            usual = {"Content-Type": "application/octet-stream"} | length
+            usual = {"Content-Type": "application/octet-stream"} | _framing(behaviour, body)
             self.send_response(status)
             for name, value in (usual | headers | behaviour.headers).items():
                 self.send_header(name, value)
             self.end_headers()
             cut = behaviour.cut_after.pop(0) if behaviour.cut_after and body else len(body)
             behaviour.n_sent += len(body[:cut])
-            self.wfile.write(body[:cut])
+            self.wfile.write(_framed(behaviour, body[:cut]))
             self.close_connection = True
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
     return Handler
+
+
+def _framing(behaviour: Behaviour, body: bytes) -> dict[str, str]:
+    if behaviour.chunked:
+        return {"Transfer-Encoding": "chunked"}
+    return {"Content-Length": str(len(body))} if behaviour.say_length else {}
+
+
+def _framed(behaviour: Behaviour, body: bytes, size: int = 100_000) -> bytes:
+    if not behaviour.chunked:
+        return body
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
 class _QuietServer(ThreadingHTTPServer):

@@ -95,6 +95,26 @@ def test_every_new_byte_gives_new_patience(server: Behaviour, url: str, path: Pa
     assert fetch(url, path) == SHA256
 
 
+def test_bytes_that_came_before_give_no_new_patience(
+    server: Behaviour, url: str, path: Path
+) -> None:
+    """A server without ranges begins anew each time, and may never get farther."""
+    server.ranges, server.cut_after = False, [300_000, 100_000] * 50
+    with pytest.raises(DownloadError, match="broke off 3 times"):
+        fetch(url, path)
+    assert len(server.requests) == AT_ONCE.count + 1
+
+
+def test_a_server_that_always_sends_another_range_is_given_up(
+    server: Behaviour, url: str, path: Path
+) -> None:
+    server.cut_after = [200_000] * 100
+    server.headers = {"Content-Range": "bytes 5-699999/700000"}
+    with pytest.raises(DownloadError, match="broke off 3 times"):
+        fetch(url, path)
+    assert len(server.requests) <= 2 * (AT_ONCE.count + 1)
+
+
 def test_a_later_run_goes_on(server: Behaviour, url: str, path: Path) -> None:
     server.cut_after = [200_000, 0, 0, 0]
     with pytest.raises(DownloadError, match=r"broke off 3 times.*goes on where it stopped"):
@@ -239,14 +259,59 @@ def test_a_file_without_length_must_have_a_hash(server: Behaviour, url: str, pat
     with pytest.raises(DownloadError, match="neither its length nor its hash is known"):
         fetch(url, path, sha256=None)
     assert fetch(url, path) == SHA256
-    path.unlink()
-    server.cut_after = [1000]
-    with pytest.raises(DownloadError, match="what came has SHA-256"):
+
+
+@pytest.mark.parametrize("size", [None, len(CONTENT)])
+def test_a_body_without_length_that_broke_off_goes_on(
+    server: Behaviour, url: str, path: Path, size: int | None
+) -> None:
+    server.say_length, server.cut_after = False, [300_000, 100_000]
+    assert fetch(url, path, size=size) == SHA256
+    assert [r.get("Range") for r in server.requests] == [None, "bytes=300000-", "bytes=400000-"]
+    assert server.n_sent == len(CONTENT)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_wrong_body_without_length_is_never_taken(
+    server: Behaviour, url: str, path: Path, ranges: bool
+) -> None:
+    server.content, server.say_length, server.ranges = bytes(len(CONTENT)), False, ranges
+    fault = r"what came has SHA-256" if ranges else r"broke off 3 times: .*not the whole file"
+    with pytest.raises(DownloadError, match=fault):
         fetch(url, path)
-    server.cut_after = [1000]
-    with pytest.raises(DownloadError, match="1000 bytes came"):
-        fetch(url, path, size=len(CONTENT))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("size", [500_000, None])
+def test_more_than_the_file_has_is_not_written(
+    server: Behaviour, url: str, path: Path, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunked answer has no end that is known before."""
+    monkeypatch.setattr(http_part, "_LARGEST_UNSAID_BYTES", 500_000)
+    server.chunked = True
+    done: list[int] = []
+    with pytest.raises(DownloadError, match="more than 500000 bytes came; nothing of it was kept"):
+        download_file(
+            url, path, sha256=SHA256, size_bytes=size, progress=lambda n, _: done.append(n)
+        )
+    assert 0 < max(done) <= 500_000
     assert here(path) == set()
+
+
+@pytest.mark.parametrize("size", [len(CONTENT), None])
+def test_a_chunked_file_arrives(server: Behaviour, url: str, path: Path, size: int | None) -> None:
+    server.chunked = True
+    assert fetch(url, path, size=size) == SHA256
+
+
+def test_an_empty_file_is_trusted_by_nobody(server: Behaviour, url: str, path: Path) -> None:
+    server.content = b""
+    with pytest.raises(DownloadError, match="an empty file came; nothing of it was kept"):
+        fetch(url, path, sha256=None)
+    assert here(path) == set()
+    path.touch()
+    with pytest.raises(DownloadError, match=r"here already, with .* and 0 bytes"):
+        fetch(url, path, sha256=None)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])

@@ -62,6 +62,14 @@ def test_an_unknown_name_gets_the_nearest_and_all_known() -> None:
     assert ", ".join(sorted(vocoder_names())) in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["nosuch", "nothing", "x"])
+def test_a_name_that_is_near_to_none_gets_no_guess(name: str) -> None:
+    with pytest.raises(UnknownName) as error:
+        create_vocoder(parse_system(name))
+    assert "did you mean" not in str(error.value)
+    assert error.value.do == "see evalsuite vocoders"
+
+
 def test_an_unknown_option_is_refused_before_the_vocoder_is_made() -> None:
     with pytest.raises(ConfigError, match=r"no option 'n_iteration'.*write 'n_iterations'"):
         create_vocoder(parse_system("griffin_lim?n_iteration=3"))

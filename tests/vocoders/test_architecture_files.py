@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 import yaml
@@ -10,7 +12,7 @@ import yaml
 pytest.importorskip("torch")
 
 from evalsuite.errors import ConfigError
-from vocoders.architecture_files import read_settings
+from vocoders.architecture_files import plain_settings, read_settings
 
 
 def test_json_is_read(tmp_path: Path) -> None:
@@ -69,9 +71,57 @@ def test_other_objects_are_refused(tmp_path: Path, text: str) -> None:
     assert not sprung.exists()
 
 
+def laughs(depth: int, width: int = 9) -> str:
+    """YAML of `depth` + 1 lines for width ** depth values: each line repeats the one before."""
+    lines = ["a0: &a0 [" + ", ".join("x" * width) + "]"]
+    for i in range(1, depth + 1):
+        lines.append(f"a{i}: &a{i} [" + ", ".join([f"*a{i - 1}"] * width) + "]")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        laughs(9),
+        "a: &a [*a]",
+        "a: &a {x: 1}\nb: {<<: *a}",
+        "a: &a {x: 1}\nb: &b {<<: [*a, *a]}\nc: {<<: [*b, *b]}",
+    ],
+)
+def test_aliases_of_lists_and_mappings_are_refused(tmp_path: Path, text: str) -> None:
+    """Ten lines of them are more values than memory holds."""
+    (tmp_path / "args.yml").write_text(text)
+    with pytest.raises(ConfigError, match=r"an alias repeats a list or a mapping"):
+        read_settings(tmp_path / "args.yml")
+
+
+def test_an_alias_of_one_value_is_read(tmp_path: Path) -> None:
+    (tmp_path / "args.yml").write_text("hop: &hop 256\nfft: [*hop, 1024]\n")
+    assert read_settings(tmp_path / "args.yml") == {"hop": 256, "fft": [256, 1024]}
+
+
+def test_shared_and_endless_settings_are_refused() -> None:
+    """As a pickle makes them: each list holds the one before nine times, or itself."""
+    shared: list[Any] = ["x"] * 9
+    for _ in range(9):
+        shared = [shared] * 9
+    endless: dict[str, Any] = {}
+    endless["again"] = endless
+    for settings in ({"a": shared}, endless):
+        with pytest.raises(ConfigError, match="config is no architecture file: it holds too many"):
+            plain_settings(settings, "config")
+    assert plain_settings({"a": ["x", object()], 1: object()}, "config") == {"a": ["x"]}
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "args.yml")
+    with pytest.raises(ConfigError, match="no regular file"):
+        read_settings(tmp_path / "args.yml")
+
+
 def test_damaged_missing_and_endless_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"a": ')
-    (tmp_path / "long.yml").write_text("a: " + "b" * 1_000_001)
+    (tmp_path / "long.yml").write_text("a: " + "b" * 100_001)
     (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "binary.yml").write_bytes(b"\xff\xfe\x00")
     for name in ("config.json", "long.yml", "deep.json", "binary.yml", "nowhere.json"):

@@ -1,8 +1,10 @@
 """Imports: every tensor is accounted for, nothing is changed, everything is on the card."""
 
 import json
+import os
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ torch = pytest.importorskip("torch")
 
 import official_melgan  # noqa: E402
 import tiny_checkpoint  # noqa: E402
+from safetensors import SafetensorError  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from evalsuite import registry  # noqa: E402
-from evalsuite.errors import CheckpointError, UnknownName  # noqa: E402
+from evalsuite.errors import CheckpointError, ConfigError, UnknownName  # noqa: E402
 from evalsuite.files import sha256_file  # noqa: E402
 from evalsuite.mel import mel_spec  # noqa: E402
 from evalsuite.weights import CARD_NAME, TENSORS_NAME, read_card  # noqa: E402
@@ -187,19 +190,42 @@ def test_a_system_in_two_files_is_imported_as_one(tmp_path: Path) -> None:
         import_weights(second, "tiny", tmp_path / "v", further=[second])
 
 
-def test_half_precision_is_widened_as_a_whole_only(tmp_path: Path) -> None:
+def test_half_precision_is_widened(tmp_path: Path) -> None:
     halves = {name: tensor.half() for name, tensor in STATE.items()}
     card = import_weights(saved(halves, tmp_path), "tiny", tmp_path / "w")
-    assert card.container == "state dict alone, widened from half precision"
+    assert card.container == "state dict alone, widened from float16"
     stored = load_file(tmp_path / "w" / TENSORS_NAME)
     assert all(torch.equal(stored[name].half(), halves[name]) for name in STATE)
     assert {tensor.dtype for tensor in stored.values()} == {torch.float32}
-    mixed = STATE | {"conv.bias": halves["conv.bias"]}
-    with pytest.raises(CheckpointError, match=r"conv\.bias is torch\.float16"):
-        import_weights(saved(mixed, tmp_path), "tiny", tmp_path / "v")
+
+
+def test_a_mixture_of_precisions_is_converted_and_said(tmp_path: Path) -> None:
+    half, double = STATE["conv.bias"].bfloat16(), STATE["conv.weight_v"].double() / 3
+    mixed = STATE | {"conv.bias": half, "conv.weight_v": double}
+    card = import_weights(saved(mixed, tmp_path), "tiny", tmp_path / "w")
+    assert card.container == "state dict alone, widened from bfloat16, rounded from float64"
+    stored = load_file(tmp_path / "w" / TENSORS_NAME)
+    assert torch.equal(stored["conv.bias"], half.float())
+    np.testing.assert_array_equal(
+        stored["conv.weight_v"].numpy(), double.numpy().astype(np.float32)
+    )
+    beyond = STATE | {"conv.bias": torch.full((3,), 1e300, dtype=torch.float64)}
+    with pytest.raises(CheckpointError, match=r"conv\.bias has NaN or infinite"):
+        import_weights(saved(beyond, tmp_path), "tiny", tmp_path / "v")
 
 
 # --- refusals ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extra", ["source", "config", "statistics"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, extra: str) -> None:
+    """Opening one waits for somebody to write, for ever."""
+    pipe = tmp_path / f"pipe.{'npy' if extra == 'statistics' else 'yml'}"
+    os.mkfifo(pipe)
+    path = pipe if extra == "source" else saved(OTHER_NAMES, tmp_path)
+    files = {} if extra == "source" else {extra: pipe}
+    with pytest.raises((CheckpointError, ConfigError), match="no regular file"):
+        import_weights(path, "tiny", tmp_path / "w", **files)
 
 
 def test_every_fault_is_listed(tmp_path: Path) -> None:
@@ -207,7 +233,7 @@ def test_every_fault_is_listed(tmp_path: Path) -> None:
         "model.99.bias": torch.zeros(3),
         "model.1.weight_v": torch.zeros(512, 100, 7),
         "model.24.bias": torch.tensor([float("nan")]),
-        "model.8.bias": torch.zeros(128).half(),
+        "model.8.bias": torch.zeros(128, dtype=torch.int64),
     }
     del state["model.3.bias"]
     with pytest.raises(CheckpointError) as error:
@@ -220,7 +246,7 @@ def test_every_fault_is_listed(tmp_path: Path) -> None:
         "unexpected model.99.bias",
         "model.1.weight_v has shape (512, 100, 7) instead of (512, 80, 7)",
         "model.24.bias has NaN",
-        "model.8.bias is torch.float16",
+        "model.8.bias is torch.int64",
         "exactly the 126 tensors",
     ):
         assert fault in message
@@ -299,13 +325,48 @@ def test_other_weights_are_not_overwritten_unasked(tmp_path: Path, imported: Pat
     assert card.source_file == "other.safetensors"
 
 
-def test_an_interrupted_import_leaves_no_card(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error", [OSError("no space left"), SafetensorError("I/O error: no space left (os error 28)")]
+)
+def test_a_full_disk_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def no_space(*_: object) -> None:
-        raise OSError("no space left on device")
+        raise error
 
+    import_weights(saved(STATE, tmp_path), "tiny", tmp_path / "w")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "w").iterdir()}
+    other = saved(tiny_checkpoint.random_state(1), tmp_path, "other.pt")
     monkeypatch.setattr(checkpoints, "save_file", no_space)
-    with pytest.raises(OSError, match="no space"):
-        import_weights(saved(STATE, tmp_path), "tiny", tmp_path / "w")
-    assert list((tmp_path / "w").iterdir()) == []
+    for folder, left in (("w", before), ("new", {})):
+        with pytest.raises(CheckpointError, match=r"cannot be written to .*no space left.*make r"):
+            import_weights(other, "tiny", tmp_path / folder, overwrite=True)
+        assert {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()} == left
+
+
+@pytest.mark.parametrize("value", [float("nan"), [1]])
+def test_a_card_that_cannot_be_written_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    """A layout of somebody's own may find settings that no card can hold."""
+    import_weights(saved(STATE, tmp_path), "tiny", tmp_path / "w")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "w").iterdir()}
+    found = tiny_checkpoint.recognise(STATE, {"n_layers": value})
+    layout = CheckpointLayout("tiny", recognise=lambda tensors, _: replace(found, tensors=tensors))
+    monkeypatch.setattr(checkpoints, "find_layout", lambda _: layout)
+    other = saved(tiny_checkpoint.random_state(1), tmp_path, "other.pt")
+    with pytest.raises(CheckpointError, match=r"'tiny' have n_layers .*no weights card"):
+        import_weights(other, "tiny", tmp_path / "w", overwrite=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "w").iterdir()} == before
+
+
+def test_directions_of_length_zero_are_refused(tmp_path: Path) -> None:
+    """Weight norm divides by the length: 0 / 0 would be found only when NaN comes out."""
+    direction = STATE["conv.weight_v"].clone()
+    direction[1] = 0
+    with pytest.raises(CheckpointError, match=r"conv\.weight_v has directions of length 0"):
+        import_weights(
+            saved(STATE | {"conv.weight_v": direction}, tmp_path), "tiny", tmp_path / "w"
+        )
+    lengths = STATE | {"conv.weight_g": torch.zeros(3, 1, 1)}  # a dead layer, but a defined one
+    import_weights(saved(lengths, tmp_path), "tiny", tmp_path / "w")

@@ -28,6 +28,11 @@ OTHER = {"conv.bias": torch.zeros(3), "conv.weight": torch.zeros(3, 2, 5)}
 LEGACY = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
 
 
+SHARED: Any = {"a": 1}
+for _ in range(30):  # a thousand million values, written out
+    SHARED = {"a": SHARED, "b": SHARED}
+
+
 def saved(content: object, path: Path, *, legacy: bool = False) -> Path:
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
     return path
@@ -78,6 +83,9 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
         ({"config": {"n_flows": 12, "WN_config": {"n_layers": 8}}}, None),
         ({"hp_str": "audio:\n  n_mel_channels: 80\n"}, {"audio": {"n_mel_channels": 80}}),
         ({"hp_str": "[not a mapping"}, {}),
+        ({"hp_str": "a: &a [1, 2]\nb: [*a, *a]"}, {}),
+        ({"hp_str": "a: " + "[" * 50_000 + "]" * 50_001}, {}),
+        ({"config": SHARED}, {}),
         ({}, {}),
     ],
 )

@@ -214,7 +214,12 @@ def test_other_networks_are_not_recognised() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"up_kernels": (16, 16, 4)}, {"up_kernels": (16, 15, 4, 4)}, {"block_kernels": (3, 7, 10)}],
+    [
+        {"up_kernels": (16, 16, 4)},
+        {"up_kernels": (16, 15, 4, 4)},
+        {"block_kernels": (3, 7, 10)},
+        {"ratios": (0, 0, 0, 0)},
+    ],
 )
 def test_impossible_sizes_are_refused(change: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(ConfigError, match=r"config\.json"):

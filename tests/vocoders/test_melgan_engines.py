@@ -162,16 +162,25 @@ def test_without_a_compiler_it_says_so_and_runs(monkeypatch: pytest.MonkeyPatch)
     assert engine(mel_of(SMALL, 5)).shape == (1, 64 * 5)
 
 
-def test_a_compiler_that_fails_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("CppCompileError: no such header\nmore"), "CppCompileError: no such header"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_compiler_that_fails_is_no_reason_to_stop(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
     def broken(network: object) -> object:
         def call(mel: object) -> object:
-            raise RuntimeError("CppCompileError: no such header\nmore")
+            raise error
 
         return call
 
     monkeypatch.setattr(melgan_engines, "why_not_compiled", lambda: "")
     monkeypatch.setattr(melgan_engines, "compile_generator", broken)
-    with pytest.warns(RuntimeWarning, match=r"CppCompileError: no such header; running engine="):
+    with pytest.warns(RuntimeWarning, match=f"{said}; running engine="):
         assert make_engine(folded(SMALL), "compile")[1] == "channels_last"
 
 

@@ -154,9 +154,9 @@ def test_the_configuration_says_the_size() -> None:
     found = CHECKPOINT.recognised(as_kan_bayashi(STATE), {"generator_params": params})
     config = config_from_card(found.settings)
     assert (config.base_channels, config.ratios, config.n_residual_layers) == (32, (4, 8, 8), 4)
-    args = {"n_mel_channels": 40, "ngf": 16, "n_residual_layers": 2}
+    args = {"n_mel_channels": 80, "ngf": 16, "n_residual_layers": 2}
     config = config_from_card(CHECKPOINT.recognised(STATE, args).settings)
-    assert (config.n_mels, config.base_channels, config.n_residual_layers) == (40, 16, 2)
+    assert (config.n_mels, config.base_channels, config.n_residual_layers) == (80, 16, 2)
 
 
 @pytest.mark.parametrize(

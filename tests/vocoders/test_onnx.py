@@ -91,6 +91,9 @@ def test_other_engines_are_refused(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="there is no file"):
         OnnxVocoder(tmp_path / "none.onnx")
+    (tmp_path / "empty.onnx").touch()
+    with pytest.raises(CheckpointError, match="no ONNX file"):
+        OnnxVocoder(tmp_path / "empty.onnx")
     (tmp_path / "text.onnx").write_text("not a network")
     with pytest.raises(CheckpointError, match="no ONNX file"):
         OnnxVocoder(tmp_path / "text.onnx")

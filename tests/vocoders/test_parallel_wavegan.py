@@ -227,6 +227,8 @@ def test_other_networks_are_refused() -> None:
         CHECKPOINT.recognised(official_state(THIN), {"fmax": 8000})
     with pytest.raises(ConfigError, match="30 layers in 7 stacks"):
         ParallelWaveGANConfig(stacks=7)
+    with pytest.raises(ConfigError, match="30 layers in 0 stacks"):
+        ParallelWaveGANConfig(stacks=0)
 
 
 def test_buffers_beside_the_weights_are_named_and_ignored() -> None:

@@ -1,5 +1,6 @@
 """WaveGlow checkpoints of all ages, and random weights that hide nothing."""
 
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from evalsuite.errors import CheckpointError  # noqa: E402
 from evalsuite.registry import Setup  # noqa: E402
 from evalsuite.types import Waveform  # noqa: E402
 from vocoders import checkpoints  # noqa: E402
+from vocoders.tensor_accounts import require_every_tensor  # noqa: E402
 from vocoders.tensor_names import to_official_names  # noqa: E402
 from vocoders.waveglow import WaveGlow  # noqa: E402
 from vocoders.waveglow_network import WaveGlowConfig, WaveGlowNetwork  # noqa: E402
@@ -111,6 +113,14 @@ def test_missing_parts_of_an_old_layout_are_listed() -> None:
     del state["WN.3.res_layers.1.bias"]
     with pytest.raises(CheckpointError, match=r"missing WN\.3\.res_layers\.1\.bias"):
         CHECKPOINT.recognised(state, {})
+
+
+@pytest.mark.parametrize("shape", [(), (16, 1)])
+def test_a_bias_of_odd_rank_is_listed(shape: tuple[int, ...]) -> None:
+    state = {"WN.0.cond_layer.bias": torch.zeros(4096), "WN.0.start.bias": torch.zeros(shape)}
+    found = CHECKPOINT.recognised(state, {})
+    with pytest.raises(CheckpointError, match=re.escape(f"start.bias has shape {shape} instead")):
+        require_every_tensor("w.pt", state, found)
 
 
 def test_another_network_is_refused_by_name() -> None:
