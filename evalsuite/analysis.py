@@ -5,22 +5,25 @@ on the order of the input rows. What is undefined is NaN with a reason, never 0.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from evalsuite.errors import TooFewRatings, UnknownName, UsageError
-from evalsuite.inference import Inference, infer, inference_json, without_listeners
+from evalsuite.inference import Inference, infer, inference_json
 from evalsuite.provenance import package_versions
+from evalsuite.rater_models import RULES, screen_listeners
+from evalsuite.rating_times import answer_times, drift_over_trials
 from evalsuite.ratings import Ratings
 from evalsuite.stats.comparisons import DEFAULT_COMPARISON
 from evalsuite.stats.interval import Interval, IntervalOptions
 from evalsuite.stats.intervals import DEFAULT_METHODS, interval_method, intervals
+from evalsuite.stats.scale_use import Drift, listener_by_system
 from evalsuite.stats.scores import ScoreTable, SystemScores, score_table
-from evalsuite.stats.screening import SCREENING_RULES, screen
+from evalsuite.tables.names import REFERENCE_NAMES
 
 __all__ = ["Analysis", "SystemSummary", "analyse", "analysis_json"]
 
@@ -67,6 +70,8 @@ class Analysis:
     source, sha256 : where the ratings are from.
     versions : of the packages that made the numbers.
     inference : comparisons, screening and reliability; None if they were not asked for.
+    listener_means : listener -> system -> mean score; only systems that the listener rated.
+    drift : of the scores over the trials of a session; None where the trials are not known.
     """
 
     systems: tuple[SystemSummary, ...]
@@ -84,6 +89,8 @@ class Analysis:
     sha256: str
     versions: dict[str, str]
     inference: Inference | None = None
+    listener_means: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    drift: Drift | None = None
 
     @property
     def simulated(self) -> bool:
@@ -100,6 +107,8 @@ def analyse(
     comparison: str | None = DEFAULT_COMPARISON,
     reference: str | None = None,
     apply_screening: str | None = None,
+    natural: Collection[str] = REFERENCE_NAMES,
+    clip_s: Mapping[tuple[str, str], float] | None = None,
 ) -> Analysis:
     """Compute mean opinion scores and intervals for every system.
 
@@ -111,34 +120,37 @@ def analyse(
     comparison : a name of `evalsuite.stats.comparisons.COMPARISONS`; None leaves comparisons,
         screening and reliability out.
     reference : compare all others with this system instead of all pairs.
-    apply_screening : a rule of `evalsuite.stats.screening.SCREENING_RULES`: the listeners it names
-        are left out before anything else is computed, which the notes say.
+    apply_screening : a rule of `evalsuite.rater_models.RULES`: the listeners it names are left out
+        before anything else is computed, which the notes say.
+    natural : systems that are the recording itself, for the rule on hidden references.
+    clip_s : (system, utterance) -> seconds of its sample, for the rule on answers that come sooner
+        than the clip lasts; None leaves that rule out.
 
     Raises
     ------
     UnknownName for a method, rule or system that is not there; UsageError for an impossible
-    confidence; TooFewRatings if screening would leave nobody.
+    confidence, no method, or a rule that these ratings have no data for; TooFewRatings if
+    screening would leave nobody.
     """
     if not 0 < confidence < 1:
         raise UsageError(
             f"confidence {confidence:g}", wanted="a number between 0 and 1", do="use 0.95"
         )
+    if not methods:
+        raise UsageError(
+            "no interval method", wanted="at least one", do=f"use {', '.join(DEFAULT_METHODS)}"
+        )
     chosen = {name: interval_method(name) for name in dict.fromkeys(methods)}
-    frame = ratings.frame
-    table = score_table(
-        frame["system"], frame["listener"], frame["utterance"], frame["score"].to_numpy()
-    )
-    notes = ratings.notes
     if apply_screening is not None:
-        table, note = _screened(table, apply_screening)
-        notes = (*notes, note)
+        ratings = _screened(ratings, apply_screening, natural, clip_s)
+    table = _table(ratings)
     options = IntervalOptions(confidence, paper_ddof, ratings.scale)
     rows = intervals(table, list(chosen), options)
     inference = None
     if comparison is not None:
         inference = infer(
             table, method=comparison, reference=reference, confidence=confidence,
-            scale=ratings.scale,
+            scale=ratings.scale, natural=natural, times=answer_times(ratings.frame, clip_s),
         )  # fmt: skip
     systems = [
         _summary(scores, found, ratings.scale)
@@ -153,39 +165,76 @@ def analyse(
         methods=tuple(chosen),
         scale=ratings.scale,
         scope={name: method.scope for name, method in chosen.items()},
-        notes=notes,
+        notes=ratings.notes,
         warnings=(*_warnings(table, systems, ratings), *(inference.warnings if inference else ())),
         n_simulated=ratings.n_simulated,
         source=ratings.source,
         sha256=ratings.sha256,
         versions=package_versions(),
         inference=inference,
+        listener_means=_listener_means(table),
+        drift=drift_over_trials(ratings.frame),
     )
 
 
-def _screened(table: ScoreTable, rule: str) -> tuple[ScoreTable, str]:
+def _table(ratings: Ratings) -> ScoreTable:
+    frame = ratings.frame
+    return score_table(
+        frame["system"], frame["listener"], frame["utterance"], frame["score"].to_numpy()
+    )
+
+
+def _screened(
+    ratings: Ratings,
+    rule: str,
+    natural: Collection[str],
+    clip_s: Mapping[tuple[str, str], float] | None,
+) -> Ratings:
     """Leave out the listeners a rule names, and say so."""
-    if rule not in SCREENING_RULES:
-        near = get_close_matches(rule, SCREENING_RULES, n=1)
+    if rule not in RULES:
+        near = get_close_matches(rule, RULES, n=1)
         raise UnknownName(
             f"{rule!r} is not a screening rule",
-            wanted=f"one of {', '.join(SCREENING_RULES)}",
+            wanted=f"one of {', '.join(RULES)}",
             do=f"write {near[0]!r}" if near else "choose one of them",
         )
-    out = [one.listener for one in screen(table, (rule,)) if one.would_exclude]
+    table = _table(ratings)
+    found = screen_listeners(
+        table, natural=natural, times=answer_times(ratings.frame, clip_s), scale=ratings.scale
+    )
+    if all(one.rule != rule for one in found):
+        raise UsageError(
+            f"these ratings say nothing about {rule}",
+            wanted="a system that is the recording itself (hidden_reference), or the times of the "
+            "answers and the run they are of (too_fast)",
+            do=f"choose one of {', '.join(dict.fromkeys(one.rule for one in found))}",
+        )
+    out = [one.listener for one in found if one.rule == rule and one.would_exclude]
     if not out:
-        return table, f"screening by {rule}: nobody was left out"
+        return replace(ratings, notes=(*ratings.notes, f"screening by {rule}: nobody was left out"))
     if len(out) == len(table.listeners):
         raise TooFewRatings(
             f"screening by {rule} leaves none of {len(out)} listeners",
             wanted="listeners who agree at least with each other",
             do="look at the ratings: the columns may be mixed up",
         )
-    return (
-        without_listeners(table, out),
+    note = (
         f"screening by {rule}: left out {', '.join(out)} ({len(out)} of {len(table.listeners)} "
-        "listeners), chosen after their scores were known",
+        "listeners), chosen after their scores were known"
     )
+    kept = ~ratings.frame["listener"].isin(out)
+    frame = ratings.frame[kept].reset_index(drop=True)
+    return replace(ratings, frame=frame, notes=(*ratings.notes, note))
+
+
+def _listener_means(table: ScoreTable) -> dict[str, dict[str, float]]:
+    names = [one.system for one in table.systems]
+    return {
+        listener: {
+            name: mean for name, mean in zip(names, row, strict=True) if not math.isnan(mean)
+        }
+        for listener, row in zip(table.listeners, listener_by_system(table).tolist(), strict=True)
+    }
 
 
 def _summary(
@@ -266,6 +315,8 @@ def analysis_json(analysis: Analysis) -> dict[str, Any]:
         "source": analysis.source,
         "sha256": analysis.sha256,
         "versions": analysis.versions,
+        "listener_means": analysis.listener_means,
+        "drift": _drift_json(analysis.drift),
         **(inference_json(analysis.inference) if analysis.inference else {}),
     }
 
@@ -283,8 +334,14 @@ def _system_json(one: SystemSummary) -> dict[str, Any]:
     }
 
 
+def _drift_json(drift: Drift | None) -> dict[str, float | None] | None:
+    """Null where the order of the trials is not known; NaN becomes null."""
+    return {key: _finite(value) for key, value in asdict(drift).items()} if drift else None
+
+
 def _interval_json(interval: Interval) -> dict[str, Any]:
     return {
+        "estimate": _finite(interval.estimate),
         "half_width": _finite(interval.half_width),
         "low": _finite(interval.low),
         "high": _finite(interval.high),

@@ -5,12 +5,19 @@ listeners and says what would change without them.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from evalsuite.rater_models import (
+    AnswerTimes,
+    RaterModels,
+    rater_models,
+    screen_listeners,
+    would_change,
+)
 from evalsuite.stats.comparison import Comparison
 from evalsuite.stats.comparisons import (
     COMPARISONS,
@@ -23,15 +30,17 @@ from evalsuite.stats.components import variance_components
 from evalsuite.stats.effects import EffectSize, effect_size
 from evalsuite.stats.reliability import Reliability, reliability
 from evalsuite.stats.scale_use import sos_parameter
-from evalsuite.stats.scores import ScoreTable, score_table
-from evalsuite.stats.screening import ScreeningResult, flat_ratings, screen
+from evalsuite.stats.scores import ScoreTable
+from evalsuite.stats.screening import ScreeningResult, flat_ratings
 
-__all__ = ["Inference", "infer", "inference_json", "without_listeners"]
+__all__ = ["Inference", "infer", "inference_json"]
 
-#: Significance of comparisons and letters.
+#: Significance of comparisons and letters beside 95 % intervals; see `Inference.alpha`.
 ALPHA = 0.05
 # What the default comparison is checked against in every report.
 _SECOND_OPINION, _ORDINAL = "wilcoxon", "ordinal"
+# Scores of a slider are no categories, and as many thresholds take minutes to fit.
+_MOST_CATEGORIES = 11
 # The parameter scatters with fewer stimuli than this.
 _UNLIKELY_SOS, _MANY_STIMULI = 0.45, 20
 
@@ -43,12 +52,16 @@ class Inference:
     Parameters
     ----------
     method : of the comparisons.
+    alpha : significance of comparisons and letters: 1 - confidence of the intervals, so that no
+        pair differs whose interval holds 0.
     comparisons : all pairs, the better first, or all against the reference; adjusted after Holm.
     effects : effect size of each comparison, in the same order.
-    letters : system -> letters; empty for comparisons against a reference.
+    letters : system -> letters; no entry for comparisons against a reference, and empty text for
+        a system that was not tested against every other.
     screening : every rule for every listener.
     without : rule -> system -> change of its mean if the listeners it names were left out; only
         rules that name somebody.
+    rater_models : each listener's bias and inconsistency, and what taking them out would change.
     reliability : agreement of the listeners.
     components : system -> standard deviations of listener, utterance and residual, by moments;
         NaN where they cannot be told apart.
@@ -57,11 +70,13 @@ class Inference:
     """
 
     method: str
+    alpha: float
     comparisons: tuple[Comparison, ...]
     effects: tuple[EffectSize, ...]
     letters: dict[str, str]
     screening: tuple[ScreeningResult, ...]
     without: dict[str, dict[str, float]]
+    rater_models: RaterModels
     reliability: Reliability
     components: dict[str, dict[str, float]]
     sos: float
@@ -84,6 +99,8 @@ def infer(
     reference: str | None = None,
     confidence: float = 0.95,
     scale: tuple[float, float] = (1.0, 5.0),
+    natural: Collection[str] = (),
+    times: AnswerTimes | None = None,
 ) -> Inference:
     """Compute everything.
 
@@ -91,6 +108,9 @@ def infer(
     ----------
     method : a name of `evalsuite.stats.comparisons.COMPARISONS`.
     reference : compare all others with this system instead of all pairs.
+    confidence : of the intervals; what is called different is so at 1 - confidence.
+    natural : systems that are the recording itself, for the rule on hidden references.
+    times : of the answers, for the rule on answers sooner than the clip.
 
     Raises
     ------
@@ -99,53 +119,43 @@ def infer(
     pairs = pairs_of(table, reference)
     comparisons = compare(table, pairs, method, confidence=confidence)
     order = sorted(table.systems, key=lambda one: (-one.mean, one.system))
+    alpha = round(1 - confidence, 12)  # 1 - .95 is .05 and a rounding error
     letters = {}
     if reference is None:
-        letters = significance_letters([one.system for one in order], comparisons, alpha=ALPHA)
-    screening = screen(table)
+        letters = _letters([one.system for one in order], comparisons, alpha)
+    screening = screen_listeners(table, natural=natural, times=times, scale=scale)
     return Inference(
         method=method,
+        alpha=alpha,
         comparisons=tuple(comparisons),
         effects=tuple(effect_size(table.systems[a], table.systems[b]) for a, b in pairs),
         letters=letters,
         screening=tuple(screening),
-        without=_what_would_change(table, screening),
+        without=would_change(table, screening),
+        rater_models=rater_models(table),
         reliability=reliability(table),
         components={one.system: _components(one) for one in table.systems},
         sos=sos_parameter(table, scale=scale),
-        warnings=tuple(_warnings(table, pairs, comparisons, method, scale)),
+        warnings=tuple(_warnings(table, pairs, comparisons, method, scale, alpha)),
     )
 
 
-def without_listeners(table: ScoreTable, listeners: Sequence[str]) -> ScoreTable:
-    """Leave out all ratings of some listeners; systems that nobody else rated disappear."""
-    codes = np.flatnonzero(np.isin(table.listeners, list(listeners)))
-    columns: list[tuple[str, str, str, float]] = []
-    for one in table.systems:
-        kept = ~np.isin(one.listeners, codes)
-        columns += [
-            (one.system, table.listeners[listener], table.utterances[utterance], score)
-            for listener, utterance, score in zip(
-                one.listeners[kept], one.utterances[kept], one.scores[kept].tolist(), strict=True
-            )
-        ]
-    return score_table(*zip(*columns, strict=True)) if columns else ScoreTable((), (), ())
+def _letters(
+    systems: Sequence[str], comparisons: Sequence[Comparison], alpha: float
+) -> dict[str, str]:
+    """Letters of the systems that were tested against each other; none for the others.
 
-
-def _what_would_change(
-    table: ScoreTable, screening: Sequence[ScreeningResult]
-) -> dict[str, dict[str, float]]:
-    """Change of each system's mean without the listeners a rule names."""
-    found: dict[str, dict[str, float]] = {}
-    for rule in dict.fromkeys(one.rule for one in screening if one.would_exclude):
-        out = [one.listener for one in screening if one.rule == rule and one.would_exclude]
-        codes = np.flatnonzero(np.isin(table.listeners, out))
-        found[rule] = {}
-        for one in table.systems:
-            kept = ~np.isin(one.listeners, codes)
-            mean = float(one.scores[kept].mean()) if kept.any() else math.nan
-            found[rule][one.system] = mean - one.mean
-    return found
+    A shared letter says that a test did not tell two systems apart, so a pair without a test must
+    not share one. Those with most untested pairs lose theirs, until all that are left were tested.
+    """
+    untested = [{one.a, one.b} for one in comparisons if math.isnan(one.p_holm)]
+    tested = list(systems)
+    while open_pairs := [pair for pair in untested if pair <= set(tested)]:
+        count = {name: sum(name in pair for pair in open_pairs) for name in tested}
+        most = max(count.values())
+        tested = [name for name in tested if count[name] < most]
+    among = [one for one in comparisons if {one.a, one.b} <= set(tested)]
+    return dict.fromkeys(systems, "") | significance_letters(tested, among, alpha=alpha)
 
 
 def _components(one: Any) -> dict[str, float]:
@@ -162,13 +172,17 @@ def _warnings(
     comparisons: Sequence[Comparison],
     method: str,
     scale: tuple[float, float],
+    alpha: float,
 ) -> list[str]:
     warnings = []
     if COMPARISONS[method].warning:
         warnings.append(f"{method}: {COMPARISONS[method].warning}")
-    for other in (_SECOND_OPINION, _ORDINAL):
+    others = [_SECOND_OPINION]
+    if len(np.unique(flat_ratings(table).scores)) <= _MOST_CATEGORIES:
+        others.append(_ORDINAL)
+    for other in others:
         if other != method:
-            warnings += _disagreements(comparisons, compare(table, pairs, other))
+            warnings += _disagreements(comparisons, compare(table, pairs, other), alpha)
     sos = sos_parameter(table, scale=scale)
     if sos > _UNLIKELY_SOS and len(np.unique(flat_ratings(table).stimuli)) >= _MANY_STIMULI:
         warnings.append(
@@ -178,21 +192,23 @@ def _warnings(
     return warnings
 
 
-def _disagreements(ours: Sequence[Comparison], theirs: Sequence[Comparison]) -> list[str]:
+def _disagreements(
+    ours: Sequence[Comparison], theirs: Sequence[Comparison], alpha: float
+) -> list[str]:
     """Pairs that a second method judges otherwise, or puts in the other order."""
     found = []
     for one, other in zip(ours, theirs, strict=True):
         if math.isnan(one.p_holm) or math.isnan(other.p_holm):
             continue
         # The signed-rank test has a smallest p; where even that is not enough it has no opinion.
-        if other.method == "wilcoxon" and len(theirs) * 2.0 ** (1 - other.n_units) >= ALPHA:
+        if other.method == "wilcoxon" and len(theirs) * 2.0 ** (1 - other.n_units) >= alpha:
             continue
-        if (one.p_holm < ALPHA) != (other.p_holm < ALPHA):
+        if (one.p_holm < alpha) != (other.p_holm < alpha):
             found.append(
                 f"{one.a} and {one.b}: {one.method} gives p = {one.p_holm:.2g}, "
                 f"{other.method} {other.p_holm:.2g}, both after Holm"
             )
-        elif one.p_holm < ALPHA and one.difference * other.difference < 0:
+        elif one.p_holm < alpha and one.difference * other.difference < 0:
             found.append(f"{one.a} and {one.b}: {other.method} puts them in the other order")
     return found
 
@@ -206,10 +222,15 @@ def inference_json(inference: Inference) -> dict[str, Any]:
             | {"effect": _clean(asdict(effect))}
             for one, effect in zip(inference.comparisons, inference.effects, strict=True)
         ],
+        "alpha": inference.alpha,
         "letters": inference.letters,
         "screening": [_clean(asdict(one)) for one in inference.screening],
         "screening_would_change": {
             rule: _clean(changes) for rule, changes in inference.without.items()
+        },
+        "rater_models": {
+            "listeners": [_clean(asdict(one)) for one in inference.rater_models.listeners],
+            "would_change": _clean(inference.rater_models.would_change),
         },
         "reliability": _clean(asdict(inference.reliability)),
         "components": {name: _clean(parts) for name, parts in inference.components.items()},

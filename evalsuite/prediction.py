@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from evalsuite.analysis import Analysis
-from evalsuite.inference import ALPHA
 from evalsuite.metrics.measure import Measured
 from evalsuite.ratings import Ratings
+from evalsuite.stats.interval import Interval
 from evalsuite.stats.objective import (
     Agreement,
     MetricReport,
@@ -99,11 +100,11 @@ def _predict(
     values_ = np.array([cell[3] for cell in cells], np.float64)
     mos, mean = (system_means(column, systems, sentences) for column in (scores_, values_))
     summaries = {one.system: one for one in analysis.systems}
-    half_widths = np.array([summaries[name].intervals[interval].half_width for name in order])
+    intervals = [summaries[name].intervals[interval] for name in order]
     return Prediction(
         metric,
         agreement(scores_, values_),
-        _report(mos, mean, half_widths),
+        _report(mos, mean, intervals),
         dict(zip(order, leave_one_system_out(mos, mean).tolist(), strict=True)),
         _pairwise(order, mos, mean, analysis),
         dict(zip(order, mean.tolist(), strict=True)),
@@ -116,7 +117,9 @@ def _coded(names: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
     return order, np.array([place[name] for name in names], np.int64)
 
 
-def _report(mos: Array, metric: Array, half_widths: Array) -> MetricReport:
+def _report(mos: Array, metric: Array, intervals: Sequence[Interval]) -> MetricReport:
+    half_widths = np.array([one.half_width for one in intervals])
+    errors = np.array([_standard_error(one) for one in intervals])
     lcc, srcc = bootstrap_correlation(mos, metric)
     # A metric has its own scale: errors need a mapping, a line at least.
     line = mapped = np.full_like(mos, math.nan)
@@ -128,20 +131,31 @@ def _report(mos: Array, metric: Array, half_widths: Array) -> MetricReport:
         agreement(mos, metric), *lcc, *srcc,
         prediction_errors(mos, line, half_widths, n_parameters=2),
         prediction_errors(mos, mapped, half_widths, n_parameters=4),
-        noise_ceiling(mos, half_widths),
+        noise_ceiling(mos, errors),
     )  # fmt: skip
 
 
+def _standard_error(interval: Interval) -> float:
+    """Half width over the interval's own quantile: t with few clusters is far from 1.96."""
+    tail = 0.5 + interval.confidence / 2
+    quantile = ndtri(tail) if math.isinf(interval.df) else stdtrit(interval.df, tail)
+    return interval.half_width / float(quantile)
+
+
 def _pairwise(names: Sequence[str], mos: Array, metric: Array, analysis: Analysis) -> float:
-    """Metrics whose small values are good are turned round before pairs are counted."""
-    if analysis.inference is None:
+    """Metrics whose small values are good are turned round before pairs are counted.
+
+    NaN below three systems: which way round a metric is shows only in their order.
+    """
+    order = agreement(mos, metric).srcc
+    if analysis.inference is None or math.isnan(order):
         return math.nan
     place = {name: row for row, name in enumerate(names)}
     apart = np.zeros((len(names), len(names)), dtype=bool)
     for one in analysis.inference.comparisons:
-        if one.a in place and one.b in place and one.p_holm < ALPHA:
+        if one.a in place and one.b in place and one.p_holm < analysis.inference.alpha:
             apart[place[one.a], place[one.b]] = apart[place[one.b], place[one.a]] = True
-    sign = -1.0 if agreement(mos, metric).srcc < 0 else 1.0
+    sign = -1.0 if order < 0 else 1.0
     return pairwise_accuracy(mos, sign * metric, apart)
 
 

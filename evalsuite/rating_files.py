@@ -1,5 +1,6 @@
 """Read CSV and parquet files as they come: separators, byte-order mark, decimal comma."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ __all__ = ["DECIMAL_COMMA", "read_frame"]
 
 DECIMAL_COMMA = "decimal_comma"
 """Key of `DataFrame.attrs`: True if numbers may be written 3,5."""
+_SHOWN_ROWS = 10
 
 
 def read_frame(path: Path) -> pd.DataFrame:
@@ -18,7 +20,8 @@ def read_frame(path: Path) -> pd.DataFrame:
 
     Raises
     ------
-    RatingsError if it is missing or not a table; Unavailable for parquet without pyarrow.
+    RatingsError if it is missing or not a table, or a row of a CSV has more or fewer fields than
+        the header; Unavailable for parquet without pyarrow.
     """
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {
         ".parquet": _read_parquet,
@@ -43,10 +46,43 @@ def _read_csv(path: Path) -> pd.DataFrame:
         header = stream.readline()
     separator = max(",;\t", key=header.count)
     # As text without NaN handling: a listener may be called "NA", and "x" as a score is reported
-    # with its row instead of failing the reader.
-    frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    # with its row instead of failing the reader. The header is read as a row like the others:
+    # told of it, pandas takes the first field of a longer row for an index and shifts the rest.
+    try:
+        rows = pd.read_csv(
+            path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except pd.errors.ParserError as error:
+        raise _uneven(path, separator) or error from error
+    # Absent fields are read as empty ones, so every short row has an empty last field.
+    if (rows.iloc[:, -1] == "").any() and (uneven := _uneven(path, separator)):
+        raise uneven
+    frame = rows.iloc[1:].reset_index(drop=True)
+    frame.columns = pd.Index(rows.iloc[0].tolist())
     frame.attrs[DECIMAL_COMMA] = separator == ";"
     return frame
+
+
+def _uneven(path: Path, separator: str) -> RatingsError | None:
+    """Name the rows whose number of fields is not the header's; None if there are none."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = csv.reader(stream, delimiter=separator)
+        width = len(next(rows))
+        found = [
+            (number, len(row))
+            for number, row in enumerate(rows, start=2)
+            if len(row) not in (0, width)
+        ]
+    if not found:
+        return None
+    shown = ", ".join(f"row {number} ({size})" for number, size in found[:_SHOWN_ROWS])
+    more = f" and {len(found) - _SHOWN_ROWS} more" if len(found) > _SHOWN_ROWS else ""
+    return RatingsError(
+        f"{path} has {width} column names, but another number of fields in {shown}{more}",
+        wanted="as many fields in every row as the header has: which belongs where is not guessed",
+        do="quote text that holds the separator, or name every column (row numbers, too) in the "
+        "header",
+    )
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

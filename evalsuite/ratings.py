@@ -32,6 +32,8 @@ __all__ = [
     "REQUIRED",
     "Duplicates",
     "Ratings",
+    "as_flags",
+    "choose_columns",
     "parse_columns",
     "ratings_from_frame",
     "read_ratings",
@@ -59,7 +61,7 @@ class Ratings:
     Parameters
     ----------
     frame : columns `REQUIRED` (names as text, score as float64), the optional columns that were
-        there, and ``simulated`` (bool). At most one row per listener, system and utterance.
+        there, and ``simulated`` (bool). One row per hearing of a stimulus by a listener.
     source : file or study it came from, for footers.
     sha256 : of the file's bytes, or of the rows where there is no file.
     scale : lowest and highest possible score.
@@ -78,8 +80,16 @@ class Ratings:
         return int(self.frame["simulated"].sum())
 
 
-def parse_columns(text: str) -> dict[str, str]:
+def parse_columns(text: str, known: Sequence[str] = REQUIRED + OPTIONAL) -> dict[str, str]:
     """Read ``listener=worker,score=mos``: our name = the file's name.
+
+    Parameters
+    ----------
+    known : our names.
+
+    Raises
+    ------
+    UsageError for other names of ours, or a pair without an equals sign.
 
     >>> parse_columns("listener=worker, score=mos")
     {'listener': 'worker', 'score': 'mos'}
@@ -89,11 +99,11 @@ def parse_columns(text: str) -> dict[str, str]:
     columns: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         ours, equals, theirs = (piece.strip() for piece in part.partition("="))
-        if not (equals and theirs) or ours not in REQUIRED + OPTIONAL:
+        if not (equals and theirs) or ours not in known:
             raise UsageError(
                 f"--columns has {part!r}",
-                wanted=f"OURS=THEIRS with OURS one of {', '.join(REQUIRED + OPTIONAL)}",
-                do="write for example --columns listener=worker,score=mos",
+                wanted=f"OURS=THEIRS with OURS one of {', '.join(known)}",
+                do=f"write for example --columns {known[0]}=worker",
             )
         columns[ours] = theirs
     return columns
@@ -119,8 +129,9 @@ def read_ratings(
 
     Raises
     ------
-    RatingsError for an unreadable or empty file, missing columns, impossible scores, empty names,
-        duplicates under ``error``, or ratings on several scales.
+    RatingsError for an unreadable or empty file, rows with more or fewer fields than the header,
+        missing or doubled columns, impossible scores, empty names, duplicates under ``error``,
+        ratings on several scales, or a ``simulated`` that is neither yes nor no.
     Unavailable for parquet without pyarrow.
     """
     frame = read_frame(path)
@@ -157,7 +168,8 @@ def ratings_from_frame(
             wanted=f"one of {', '.join(get_args(Duplicates))}",
             do="choose one of them",
         )
-    chosen = _choose_columns(frame, columns or {}, source)
+    chosen = choose_columns(frame, columns or {}, source)
+    chosen["simulated"] = _as_flag(chosen, source)
     require_one_scale(chosen, source)
     clean, bad_notes = without_bad_rows(chosen, scale, source, drop_bad=drop_bad)
     single, duplicate_notes = without_duplicates(clean, duplicates, source)
@@ -167,17 +179,40 @@ def ratings_from_frame(
     )
 
 
-def _choose_columns(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.DataFrame:
-    """Our columns only, under our names; text stripped, score still as given."""
+def choose_columns(
+    frame: pd.DataFrame,
+    columns: Mapping[str, str],
+    source: str,
+    *,
+    required: Sequence[str] = REQUIRED,
+    optional: Sequence[str] = OPTIONAL,
+) -> pd.DataFrame:
+    """Our columns only, under our names; names as stripped text, score still as given.
+
+    Parameters
+    ----------
+    columns : our column name -> the file's.
+
+    Raises
+    ------
+    RatingsError if a required or mapped column is not there, or one that is wanted is there twice.
+    """
     found = [str(name).strip() for name in frame.columns]
-    named = {ours: columns.get(ours, ours) for ours in REQUIRED + OPTIONAL}
-    missing = [ours for ours in named if named[ours] not in found and ours in {*REQUIRED, *columns}]
+    named = {ours: columns.get(ours, ours) for ours in (*required, *optional)}
+    missing = [ours for ours in named if named[ours] not in found and ours in {*required, *columns}]
     if missing:
         raise RatingsError(
             f"{source} has the columns {', '.join(found) or '(none)'}; "
             f"none is {' or '.join(repr(named[ours]) for ours in missing)}",
-            wanted=f"the columns {', '.join(REQUIRED)}, or the names that stand for them",
+            wanted=f"the columns {', '.join(required)}, or the names that stand for them",
             do=f"add --columns {_advice(missing, found)}",
+        )
+    doubled = [theirs for theirs in dict.fromkeys(named.values()) if found.count(theirs) > 1]
+    if doubled:
+        raise RatingsError(
+            f"{source} has more than one column {' and '.join(map(repr, doubled))}",
+            wanted="one column of each name: which is meant is not guessed",
+            do="rename or remove the others",
         )
     decimal_comma = frame.attrs.get(DECIMAL_COMMA, False)
     frame = frame.reset_index(drop=True)
@@ -188,11 +223,10 @@ def _choose_columns(frame: pd.DataFrame, columns: Mapping[str, str], source: str
             if theirs in found
         }
     )
-    for name in IDENTITY:
+    for name in set(IDENTITY).intersection(chosen):
         chosen[name] = as_text(chosen[name])
-    if decimal_comma:
+    if decimal_comma and "score" in chosen:
         chosen["score"] = chosen["score"].str.replace(",", ".")
-    chosen["simulated"] = _as_flag(chosen)
     chosen.attrs = {}
     return chosen
 
@@ -201,16 +235,36 @@ def _advice(missing: Sequence[str], found: Sequence[str]) -> str:
     """The --columns line to use, with the file's own names where they are recognisable."""
     parts = []
     for ours in missing:
-        usual = _OFTEN_CALLED.get(ours, ())
+        usual = (ours, *_OFTEN_CALLED.get(ours, ()))
         guesses = [name for name in found if any(word in name.lower() for word in usual)]
         parts.append(f"{ours}={guesses[0] if guesses else '<your column>'}")
     return ",".join(parts)
 
 
-def _as_flag(frame: pd.DataFrame) -> "pd.Series[Any]":
+def as_flags(values: "pd.Series[Any]", name: str, source: str) -> "pd.Series[Any]":
+    """Read yes and no as people write them; empty is no.
+
+    Raises
+    ------
+    RatingsError naming the first rows that say something else.
+    """
+    words = as_text(values).str.lower()
+    flags = words.isin({"1", "1.0", "true", "yes"})
+    unknown = (~flags & ~words.isin({"", "0", "0.0", "false", "no"})).to_numpy().nonzero()[0]
+    if len(unknown):
+        shown = ", ".join(f"row {row + 2} ({values.iloc[row]!r})" for row in unknown[:10])
+        raise RatingsError(
+            f"{source} has {len(unknown)} values of {name!r} that are neither yes nor no: {shown}",
+            wanted="1, true or yes; 0, false, no or nothing",
+            do=f"correct the column {name!r}",
+        )
+    return flags
+
+
+def _as_flag(frame: pd.DataFrame, source: str) -> "pd.Series[Any]":
     if "simulated" not in frame:
         return pd.Series(False, index=frame.index)
-    return as_text(frame["simulated"]).str.lower().isin({"1", "1.0", "true", "yes"})
+    return as_flags(frame["simulated"], "simulated", source)
 
 
 def _notes(frame: pd.DataFrame) -> list[str]:

@@ -55,8 +55,10 @@ def plan(
         minimal_detectable_difference,
         plan_half_width,
         plan_listeners,
+        require_ratings_each,
     )
 
+    require_ratings_each(utterances, ratings_each)
     parts = _effects(pilot, effects, columns)
     found: Plan | None
     if listeners is not None:
@@ -77,11 +79,17 @@ def plan(
             do="raise --utterances (and --ratings-each with it), or accept a wider interval",
         )
     power = _simulated(found, parts, simulate, seed) if simulate else None
+    warnings = _warnings(power)
     if as_json:
-        value = {"plan": asdict(found), "effects": asdict(parts), "simulated_power": power}
+        value = {
+            "plan": asdict(found), "effects": asdict(parts), "simulated_power": power,
+            "warnings": warnings,
+        }  # fmt: skip
         typer.echo(json.dumps(value, indent=2))
     else:
         _print(found, power)
+        for line in warnings:
+            typer.echo(f"warning: {line}")
 
 
 def _effects(pilot: Path | None, name: str, columns: str) -> "Effects":
@@ -98,16 +106,9 @@ def _effects(pilot: Path | None, name: str, columns: str) -> "Effects":
     from evalsuite.stats.scores import score_table
 
     frame = load_ratings(pilot, columns=columns).frame
-    found = effects_from_pilot(
+    return effects_from_pilot(
         score_table(frame["system"], frame["listener"], frame["utterance"], frame["score"])
     )
-    if found is None:
-        raise TooFewRatings(
-            f"{pilot} does not tell listeners and sentences apart",
-            wanted="at least two listeners and two utterances, and scores that differ",
-            do="collect a larger pilot, or leave --pilot out",
-        )
-    return found
 
 
 def _simulated(found: "Plan", parts: "Effects", n_tests: int, seed: int) -> dict[str, Any]:
@@ -126,6 +127,18 @@ def _simulated(found: "Plan", parts: "Effects", n_tests: int, seed: int) -> dict
         "power": power, "power_error": error, "false_positives": wrong,
         "false_positives_error": wrong_error, "n_tests": n_tests,
     }  # fmt: skip
+
+
+def _warnings(power: dict[str, Any] | None) -> list[str]:
+    """What the simulation says against the plan, beyond twice its own error."""
+    from evalsuite.stats.planning import PLANNED_POWER
+
+    if power is None or power["power"] >= PLANNED_POWER - 2 * power["power_error"]:
+        return []
+    return [
+        f"simulated tests of this size find the difference in {100 * power['power']:.0f} % of "
+        f"cases, not in {100 * PLANNED_POWER:.0f} %: finding it takes more listeners or sentences"
+    ]
 
 
 def _print(found: "Plan", power: dict[str, Any] | None) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "DropBad",
     "DuplicatePolicy",
     "ScoreScale",
+    "is_study",
     "load_ratings",
     "study_facts",
 ]
@@ -50,6 +51,11 @@ Database = Annotated[
 ]
 
 
+def is_study(source: Path) -> bool:
+    """True for a study file, whose ratings lie in a database; else it is a rating table."""
+    return source.suffix.lower() in _STUDY_SUFFIXES
+
+
 def load_ratings(
     source: Path,
     *,
@@ -69,7 +75,7 @@ def load_ratings(
     from evalsuite.ratings import parse_columns, ratings_from_frame, read_ratings
 
     policy = _duplicate_policy(duplicates)
-    if source.suffix.lower() not in _STUDY_SUFFIXES:
+    if not is_study(source):
         return read_ratings(
             source,
             parse_columns(columns),

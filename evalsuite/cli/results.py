@@ -1,13 +1,14 @@
 """What ``tables`` and ``report`` share: from a run, ratings and benchmarks to finished tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evalsuite.cli.rating_source import load_ratings
+from evalsuite.cli.run_facts import RunFacts, run_facts
 from evalsuite.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ TableNumber = Annotated[
     int | None,
     typer.Option(
         "--table",
-        help="Table of the paper to set the scores beside; default: the one that shares most "
-        "systems (tables 3 and 4 share theirs: 3 is LJ Speech, 4 is VCTK).",
+        help="Table of the paper to set the scores beside; default: the one that the study "
+        "follows, else the one that shares most systems (tables 3 and 4 share theirs: 3 is "
+        "LJ Speech, 4 is VCTK). 2 also reads the authors' ablation folders as its rows.",
         min=2,
         max=5,
     ),
@@ -62,10 +64,11 @@ class Results:
 
     Parameters
     ----------
-    names : system -> name shown, as asked for.
+    names : system -> name shown: those asked for, and the rows of the paper's table if one was
+        asked for or the study follows one.
     ratings : behind the analysis.
     predictions : of the run's metrics, if it was measured.
-    stamps : of the run: untrained weights, synthetic speech.
+    stamps : of the run, or of the one that the study names: untrained weights, synthetic speech.
     """
 
     manifest: "Manifest | None"
@@ -96,21 +99,23 @@ def gather_results(
     """
     from evalsuite.analysis import analyse
     from evalsuite.manifest import read_manifest
-    from evalsuite.report.checklist import manifest_stamps
+    from evalsuite.tables.names import paper_names
 
     if ratings and study:
         raise UsageError(
             "--ratings and --study", wanted="one source of ratings", do="leave one of them out"
         )
     manifest = read_manifest(run) if run else None
-    results = Results(manifest, None, [], _names(names))
-    if manifest:
-        results.stamps = manifest_stamps(manifest)
+    facts = run_facts(run=run, study=study)
+    number = facts.table if number is None else number
+    results = Results(manifest, None, [], paper_names(number) | _names(names))
+    results.stamps = list(facts.stamps)
     source = ratings or study
     if source:
-        results.ratings = load_ratings(source, columns=columns, database=database)
-        results.analysis = analyse(results.ratings)
-        results.tables.append(_mos_table(results, number))
+        loaded = load_ratings(source, columns=columns, database=database)
+        results.ratings = replace(loaded, notes=(*loaded.notes, *facts.notes))
+        results.analysis = analyse(results.ratings, natural=facts.natural, clip_s=facts.clip_s)
+        results.tables.append(_mos_table(results, number, facts))
         results.tables += _further_tables(results, run)
     timed = list(benchmarks) or _own_benchmark(run)
     if timed:
@@ -120,8 +125,6 @@ def gather_results(
 
 def _further_tables(results: Results, run: Path | None) -> "list[Table]":
     """Comparisons, screening, and the run's metrics against the listeners if it was measured."""
-    from dataclasses import replace
-
     from evalsuite.metrics.measure import read_metrics
     from evalsuite.prediction import predict
     from evalsuite.tables.comparisons import comparison_table, screening_table
@@ -130,14 +133,14 @@ def _further_tables(results: Results, run: Path | None) -> "list[Table]":
     analysis, ratings = results.analysis, results.ratings
     assert analysis is not None and ratings is not None  # the caller made them
     found = [
-        comparison_table(analysis, names=results.names),
-        screening_table(analysis, names=results.names),
+        comparison_table(analysis, names=results.names, stamps=results.stamps),
+        screening_table(analysis, names=results.names, stamps=results.stamps),
     ]
     if run is not None:
         results.predictions = predict(analysis, ratings, read_metrics(run))
     if results.predictions:
         found.append(prediction_table(results.predictions, stamps=found[0].stamps))
-    return [replace(one, stamps=(*one.stamps, *results.stamps)) for one in found]
+    return found
 
 
 def _names(text: str) -> dict[str, str]:
@@ -157,22 +160,16 @@ def _own_benchmark(run: Path | None) -> list[Path]:
     return [path] if path and path.is_file() else []
 
 
-def _mos_table(results: Results, number: int | None) -> "Table":
+def _mos_table(results: Results, number: int | None, facts: RunFacts) -> "Table":
     from evalsuite.tables.mos import mos_table
-    from evalsuite.tables.names import STANDARD_NAMES
 
     analysis = results.analysis
     assert analysis is not None  # the caller made it
-    standards = set(STANDARD_NAMES)
-    if results.manifest:
-        for system in results.manifest.systems:
-            if system.family in ("reference", "anchor"):
-                standards.add(system.label)
     return mos_table(
         analysis,
         published=_published([one.system for one in analysis.systems], number, results.names),
         names=results.names,
-        standards=standards,
+        standards=facts.standards,
         stamps=results.stamps,
     )
 

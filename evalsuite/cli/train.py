@@ -51,7 +51,9 @@ def train(
     list_all: Annotated[
         bool, typer.Option("--list", help="List the packaged configurations and their sizes.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress; warnings stay.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
 ) -> int:
     """Train CONFIG until --steps or --minutes; the same command goes on where it stopped.
@@ -77,13 +79,13 @@ def train(
     from vocoders.training.config import load_config
     from vocoders.training.data import Recordings
     from vocoders.training.limits import Limits, StopReason
-    from vocoders.training.progress import ProgressLine
+    from vocoders.training.progress import ProgressLine, WarningsOnly
     from vocoders.training.trainer import train as run_training
 
     loaded, kind = load_config(config, settings or [])
     limits = Limits(steps or loaded.steps, minutes)
     recordings = Recordings(data, corpus_kind, skip_bad, synthetic_speech)
-    with nullcontext() if quiet else ProgressLine() as progress:
+    with nullcontext(WarningsOnly()) if quiet else ProgressLine() as progress:
         result = run_training(
             loaded, kind, recordings, out,
             limits=limits, device=device, cache=cache, fresh=fresh, progress=progress,

@@ -3,20 +3,34 @@
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 
 from evalsuite.analysis import Analysis
-from evalsuite.figures.style import BLUE, ONE_COLUMN_IN, name_systems, row_axes, stamp, style
-from evalsuite.figures.style import watermark as draw_watermark
-from evalsuite.inference import ALPHA, Inference
+from evalsuite.figures.style import (
+    BLUE,
+    ONE_COLUMN_IN,
+    headline,
+    name_systems,
+    row_axes,
+    stamp,
+    style,
+    watermark,
+)
+from evalsuite.inference import Inference
 from evalsuite.tables.names import display_name
 
 __all__ = ["rank_figure", "significance_figure"]
 
+_NAME_WIDTH = 16  # characters; longer names take two lines
+
+# Points: the smallest can be read in print; five characters are 3.3 times as wide as high.
+_LARGEST_TEXT, _SMALLEST_TEXT, _TEXT_WIDTH = 7.0, 4.5, 3.3
 # Blue and orange keep apart for the colour-blind and, by their lightness, in grey.
 _BETTER, _WORSE, _EQUAL, _EMPTY = "#0072B2", "#E69F00", "#F0F0F0", "#FFFFFF"
 
@@ -30,7 +44,8 @@ def significance_figure(
 ) -> Figure:
     """Draw all pairs: row above column (blue), below it (orange), not told apart (grey).
 
-    Each cell holds the p-value after Holm.
+    Each cell holds the p-value after Holm, with three decimals, as large as fits; where no readable
+    size fits the colour stands alone. A dash in a white cell: not tested.
 
     Raises
     ------
@@ -43,16 +58,12 @@ def significance_figure(
     with style():
         figure = Figure(figsize=(width_in, 0.85 * width_in), layout="constrained")
         axes = figure.add_subplot()
-        axes.imshow(kinds, cmap=ListedColormap([_EMPTY, _EQUAL, _WORSE, _BETTER]), vmin=0, vmax=3)
-        for row in range(n):
-            for column in range(n):
-                white = kinds[row, column] == 3
-                axes.text(
-                    column, row, texts[row][column], ha="center", va="center",
-                    fontsize=min(7.0, 10 * width_in / n), color="white" if white else "black",
-                )  # fmt: skip
-        labels = [textwrap.fill(display_name(name, names), 16) for name in order]
-        axes.set_xticks(range(n), labels, rotation=45, ha="right")
+        image = axes.imshow(
+            kinds, cmap=ListedColormap([_EMPTY, _EQUAL, _WORSE, _BETTER]), vmin=0, vmax=3
+        )
+        # Upright below the columns: slanted lines of two-line names run into each other.
+        labels = [textwrap.fill(display_name(name, names), _NAME_WIDTH) for name in order]
+        axes.set_xticks(range(n), labels, rotation=90)
         axes.set_yticks(range(n), labels)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -60,14 +71,31 @@ def significance_figure(
             handles=[
                 Patch(color=_BETTER, label="row better"),
                 Patch(color=_WORSE, label="row worse"),
-                Patch(color=_EQUAL, label=f"not told apart at {ALPHA:g}"),
+                Patch(color=_EQUAL, label=f"not told apart at {inference.alpha:g}"),
             ],
             loc="outside upper center", ncols=3, frameon=False, fontsize=7,
             handlelength=1.0, columnspacing=1.0,
         )  # fmt: skip
         stamp(figure, stamps, width_in)
-        draw_watermark(axes, analysis, width_in, behind=False)
+        headline(axes, analysis)
+        _write_cells(figure, image, kinds, texts)
     return figure
+
+
+def _write_cells(
+    figure: Figure, image: AxesImage, kinds: "np.ndarray[Any, Any]", texts: list[list[str]]
+) -> None:
+    """Write into each cell, in a size that the cells of the finished layout hold."""
+    figure.draw_without_rendering()
+    cell_pt = image.get_window_extent().width / len(texts) * 72 / figure.dpi
+    size_pt = min(_LARGEST_TEXT, cell_pt / _TEXT_WIDTH)
+    if size_pt < _SMALLEST_TEXT:
+        return
+    for (row, column), kind in np.ndenumerate(kinds):
+        image.axes.text(
+            column, row, texts[row][column], ha="center", va="center", fontsize=size_pt,
+            color="white" if kind == 3 else "black",
+        )  # fmt: skip
 
 
 def rank_figure(
@@ -98,6 +126,9 @@ def rank_figure(
             axes.plot([x, x], [rows[0] - 0.28, rows[-1] + 0.28], color=BLUE, linewidth=2.2,
                       solid_capstyle="butt")  # fmt: skip
             axes.text(x, rows[0] - 0.34, letter, ha="center", va="bottom", fontsize=7)
+        for row, one in enumerate(systems):
+            if not letters[one.system]:  # no bar must not look like a difference
+                axes.text(high + 0.5 * step, row, "not tested", ha="left", va="center", fontsize=6)
         axes.set_xlim(low, high + (len(used) + 1) * step)
         if high - low <= 10:
             axes.set_xticks(range(int(low), int(high) + 1))
@@ -105,7 +136,7 @@ def rank_figure(
         name_systems(axes, analysis, names)
         axes.set_ylim(len(systems) - 0.4, -0.9)
         stamp(figure, stamps, width_in)
-        draw_watermark(axes, analysis, width_in, behind=True)
+        watermark(axes, analysis, width_in)
     return figure
 
 
@@ -122,16 +153,22 @@ def _cells(inference: Inference, order: Sequence[str]) -> tuple[np.ndarray, list
     kinds = np.zeros((len(order), len(order)))
     texts = [[""] * len(order) for _ in order]
     for one in inference.comparisons:
-        differ = one.p_holm < ALPHA
-        text = "–" if math.isnan(one.p_holm) else _p_text(one.p_holm)
+        differ = one.p_holm < inference.alpha
+        untested = math.isnan(one.p_holm)
+        text = "–" if untested else _p_text(one.p_holm)
         for first, second, above in (
             (one.a, one.b, one.difference > 0), (one.b, one.a, one.difference < 0)
         ):  # fmt: skip
             row, column = place[first], place[second]
-            kinds[row, column] = (3 if above else 2) if differ else 1
+            kinds[row, column] = 0 if untested else (3 if above else 2) if differ else 1
             texts[row][column] = text
     return kinds, texts
 
 
 def _p_text(p: float) -> str:
-    return "<.001" if p < 1e-3 else "1" if p > 0.995 else f"{p:.2g}".removeprefix("0")
+    """Three decimals without the zero before the point, as p-values are printed.
+
+    >>> [_p_text(p) for p in (0.0004, 0.0015, 0.0496, 0.33, 1.0)]
+    ['<.001', '.002', '.050', '.330', '1']
+    """
+    return "<.001" if p < 1e-3 else "1" if p > 0.9995 else f"{p:.3f}".removeprefix("0")

@@ -1,5 +1,6 @@
 """How listeners used the scale: each listener's means, and scores over the session."""
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -8,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from evalsuite.analysis import Analysis
-from evalsuite.figures.style import BLUE, ONE_COLUMN_IN, stamp, style, watermark
+from evalsuite.figures.style import BLUE, ONE_COLUMN_IN, headline, stamp, style, watermark
+from evalsuite.rating_times import drift_over_trials, trial_numbers
 from evalsuite.ratings import Ratings
-from evalsuite.stats.scale_use import Drift, listener_by_system, session_drift
+from evalsuite.stats.scale_use import Drift, listener_by_system
 from evalsuite.stats.scores import score_table
 from evalsuite.tables.names import display_name
 
@@ -51,7 +53,7 @@ def heat_map_figure(
             interpolation="nearest",
         )  # fmt: skip
         labels = [textwrap.fill(display_name(one.system, names), 14) for one in analysis.systems]
-        axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+        axes.set_xticks(range(len(labels)), labels, rotation=0 if width_in > len(labels) else 90)
         if len(means) <= _NAMED_LISTENERS:
             shown = [table.listeners[row][:16] for row in order]
             axes.set_yticks(range(len(shown)), shown, fontsize=5)
@@ -63,7 +65,7 @@ def heat_map_figure(
         bar.set_label("mean score")
         bar.outline.set_visible(False)
         stamp(figure, stamps, width_in)
-        watermark(axes, analysis, width_in, behind=False)
+        headline(axes, analysis)
     return figure
 
 
@@ -77,43 +79,48 @@ def order_figure(
     """Draw scores over the session, systems held fixed; None if the order is not known.
 
     Points are means of eighths of the session, of what a score differs from its system's mean;
-    bars are two standard errors over listeners. The drift with its interval stands in the title.
+    bars are two standard errors over listeners, where there are two. The drift with its interval
+    stands in the title.
     """
     frame = ratings.frame
-    if "presentation" not in frame or frame["presentation"].isna().any():
+    trials = trial_numbers(frame)
+    drift = drift_over_trials(frame)
+    if trials is None or drift is None:
         return None
-    positions = frame["presentation"].to_numpy(dtype=np.float64)
     listeners, systems = (
         np.unique(frame[name].astype(str), return_inverse=True)[1]
         for name in ("listener", "system")
     )
     scores = frame["score"].to_numpy(dtype=np.float64)
-    drift = session_drift(scores, listeners, systems, positions)
     residual = scores - (np.bincount(systems, scores) / np.bincount(systems))[systems]
     with style():
         figure = Figure(figsize=(width_in, 2.2), layout="constrained")
         axes = figure.add_subplot()
-        for x, mean, error in _blocks(positions, residual, listeners):
-            axes.errorbar([x], [mean], yerr=[2 * error], color=BLUE, marker="o", markersize=3,
-                          linewidth=1, capsize=2)  # fmt: skip
+        for x, mean, error in _blocks(trials, residual, listeners):
+            axes.plot([x], [mean], color=BLUE, marker="o", markersize=3)
+            if not math.isnan(error):
+                axes.errorbar([x], [mean], yerr=[2 * error], color=BLUE, linewidth=1, capsize=2)
         axes.axhline(0, color="black", linewidth=0.6)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("trial")
-        axes.set_ylabel("score − mean of its system")
+        axes.set_ylabel("score − system’s mean")
         axes.set_title(_drift_text(drift), fontsize=7)
         stamp(figure, stamps, width_in)
-        watermark(axes, analysis, width_in, behind=True)
+        watermark(axes, analysis, width_in)
     return figure
 
 
 def _blocks(
-    positions: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    trials: "np.ndarray[tuple[int], np.dtype[np.float64]]",
     residual: "np.ndarray[tuple[int], np.dtype[np.float64]]",
     listeners: "np.ndarray[tuple[int], np.dtype[np.int64]]",
 ) -> list[tuple[float, float, float]]:
-    """Middle, mean and standard error over listeners of each part of the session."""
-    edges = np.unique(np.quantile(positions, np.linspace(0, 1, _N_BLOCKS + 1)))
-    block = np.clip(np.searchsorted(edges, positions, side="right") - 1, 0, len(edges) - 2)
+    """Middle, mean and standard error over listeners of each part of the session.
+
+    The error is NaN where a part holds one listener.
+    """
+    edges = np.unique(np.quantile(trials, np.linspace(0, 1, _N_BLOCKS + 1)))
+    block = np.clip(np.searchsorted(edges, trials, side="right") - 1, 0, max(len(edges) - 2, 0))
     found = []
     for number in range(max(len(edges) - 1, 1)):
         inside = block == number
@@ -122,8 +129,8 @@ def _blocks(
         own = listeners[inside]
         n = np.bincount(own)
         means = (np.bincount(own, residual[inside]) / np.maximum(n, 1))[n > 0]
-        error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
-        found.append((float(positions[inside].mean()), float(residual[inside].mean()), error))
+        error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else math.nan
+        found.append((float(trials[inside].mean()), float(residual[inside].mean()), error))
     return found
 
 

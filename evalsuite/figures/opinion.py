@@ -11,6 +11,7 @@ from evalsuite.analysis import Analysis
 from evalsuite.figures.style import (
     BLUE,
     ONE_COLUMN_IN,
+    headline,
     legend,
     name_systems,
     row_axes,
@@ -63,7 +64,7 @@ def mos_figure(
         # Two entries with their scopes do not fit beside each other in one column of a paper.
         legend(figure, n_columns=1 if width_in < 5 else len(analysis.methods))
         stamp(figure, stamps, width_in)
-        watermark(axes, analysis, width_in, behind=True)
+        watermark(axes, analysis, width_in)
     return figure
 
 
@@ -105,7 +106,7 @@ def counts_figure(
     """
     systems = analysis.systems
     with style():
-        figure, axes = row_axes(width_in, len(systems), extra_in=0.75)
+        figure, axes = row_axes(width_in, len(systems), extra_in=0.9)
         left = [0.0] * len(systems)
         points = list(systems[0].score_counts) if systems else []
         for index, point in enumerate(points):
@@ -127,7 +128,7 @@ def counts_figure(
         name_systems(axes, analysis, names)
         legend(figure, n_columns=max(len(points), 1))
         stamp(figure, stamps, width_in)
-        watermark(axes, analysis, width_in, behind=False)
+        headline(axes, analysis)
     return figure
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "TWO_COLUMNS_IN",
     "WARNING_RED",
     "figure_bytes",
+    "headline",
     "legend",
     "name_systems",
     "row_axes",
@@ -112,11 +113,17 @@ def stamp(figure: Figure, stamps: Sequence[str], width_in: float) -> None:
         figure.supxlabel("\n".join(lines), color=WARNING_RED, fontsize=6.5)
 
 
-def watermark(axes: Axes, analysis: Analysis, width_in: float, *, behind: bool) -> None:
-    """Say across the picture that nobody listened, without hiding what it shows."""
+def watermark(axes: Axes, analysis: Analysis, width_in: float) -> None:
+    """Say behind the points and lines of a picture that nobody listened."""
     if analysis.simulated:
         axes.text(
             0.5, 0.5, "SIMULATED LISTENERS", transform=axes.transAxes, ha="center", va="center",
-            color=WARNING_RED, alpha=0.3 if behind else 0.6, fontsize=min(3.4 * width_in, 18),
-            fontweight="bold", zorder=0.5 if behind else 10, in_layout=False,
+            color=WARNING_RED, alpha=0.3, fontsize=min(3.4 * width_in, 18), fontweight="bold",
+            zorder=0.5, in_layout=False,
         )  # fmt: skip
+
+
+def headline(axes: Axes, analysis: Analysis) -> None:
+    """Say above a picture that has no ground to write on that nobody listened."""
+    if analysis.simulated:
+        axes.set_title("SIMULATED LISTENERS", color=WARNING_RED, fontsize=9, fontweight="bold")

@@ -85,11 +85,15 @@ def squares_by_cell(
 
 
 def _variance(a: _Sums, b: _Sums) -> ClusterVariance | None:
-    """Variance of the difference; None with one listener or one utterance."""
+    """Variance of the difference; None if one of both has one listener or one utterance.
+
+    Its own mean then has no variance to add, and 0 in its place would look like certainty.
+    """
+    present = (a.listeners, a.utterances, b.listeners, b.utterances)
+    if min(np.count_nonzero(one) for one in present) < 2:
+        return None
     n_listeners = int(np.count_nonzero(a.listeners | b.listeners))
     n_utterances = int(np.count_nonzero(a.utterances | b.utterances))
-    if min(n_listeners, n_utterances) < 2:
-        return None
     by_listener = a.by_listener - b.by_listener
     by_utterance = a.by_utterance - b.by_utterance
     squares, n_cells = squares_by_cell(a.cells, a.by_cell, b.cells, -b.by_cell)
@@ -114,15 +118,15 @@ def _contrast(
         )
 
     if variance is None:
-        return undefined("one listener or one utterance: no spread between them", 1)
+        return undefined("a system with one listener or one utterance has no spread", 1)
     n_units = variance.df + 1
     if a.constant and b.constant:
         return undefined("all scores of both systems are equal: no spread to test against", n_units)
+    if variance.total == 0 or variance.vanishes:
+        return undefined("the differences cancel in every listener and in every sentence", n_units)
     error = math.sqrt(variance.total)
-    p = 2 * float(stdtr(variance.df, -abs(difference) / error)) if error > 0 else nan
+    p = 2 * float(stdtr(variance.df, -abs(difference) / error))
     half_width = float(stdtrit(variance.df, 0.5 + confidence / 2)) * error
-    reason = "" if error > 0 else "the residuals of both systems cancel exactly"
     return Comparison(
-        a.system, b.system, difference, half_width, variance.df, p, "cluster2", n_units,
-        reason=reason,
-    )  # fmt: skip
+        a.system, b.system, difference, half_width, variance.df, p, "cluster2", n_units
+    )

@@ -16,6 +16,9 @@ from evalsuite.stats.scores import Codes
 
 __all__ = ["ClusterVariance", "combine", "two_way_variance"]
 
+#: Of a variance; sums that cancel leave far less.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class ClusterVariance:
@@ -34,6 +37,15 @@ class ClusterVariance:
     independent: float
     n_listeners: int
     n_utterances: int
+
+    @property
+    def vanishes(self) -> bool:
+        """Whether ratings differ, but neither listeners nor sentences do: too few of them for that.
+
+        Two listeners who disagree in opposite ways about two sentences are such a case. The
+        variance is then 0 up to rounding, which no one may read as certainty.
+        """
+        return self.independent > 0 and self.total <= _ROUNDING * self.independent
 
     @property
     def df(self) -> int:

@@ -108,7 +108,7 @@ def interval_method(name: str) -> IntervalMethod:
     raise UnknownName(
         f"{name!r} is not an interval method",
         wanted=f"one of {', '.join(INTERVALS)}",
-        do=f"{guess}pass --methods with names from that list".strip(),
+        do=f"{guess}pass --intervals with names from that list".strip(),
     )
 
 

@@ -57,13 +57,17 @@ def cluster2_interval(scores: SystemScores, options: IntervalOptions) -> Interva
     """Two-way cluster-robust interval with ``t(min(L, U) - 1)``; see `evalsuite.stats.clusters`.
 
     With one listener or one utterance it is undefined; the `t` interval then stands in, with its
-    own (narrower) scope and a warning.
+    own (narrower) scope and a warning. Where ratings differ but no listener's or sentence's mean
+    does, it is NaN: 0 would look like certainty.
     """
     clusters = (scores.n_listeners, scores.n_utterances)
     if min(clusters) < 2:
         return _stand_in(scores, options, clusters)
     influence = (scores.scores - scores.mean) / scores.n
     variance = two_way_variance(influence, scores.listeners, scores.utterances)
+    if variance.vanishes:
+        reason = "all listeners and all sentences have one mean: too few to show how they differ"
+        return undefined("cluster2", NEW_LISTENERS_AND_SENTENCES, scores, options, reason)
     quantile = float(stdtrit(variance.df, 0.5 + options.confidence / 2))
     return defined(
         "cluster2",

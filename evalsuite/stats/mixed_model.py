@@ -93,7 +93,11 @@ def fit_mixed_model(y: Array, fixed: Array, groups: Mapping[str, Codes]) -> Mixe
 
 
 def fit_ratings(table: ScoreTable) -> MixedModel | None:
-    """Fit the model of this module to a rating table; None if it cannot be identified."""
+    """Fit the model of this module to a rating table; None if it cannot be identified.
+
+    Random effects that the design does not tell from another part are left out: `deviations` of the
+    result says which were estimated.
+    """
     y = np.concatenate([one.scores for one in table.systems])
     system = np.repeat(np.arange(len(table.systems)), [one.n for one in table.systems])
     listener = np.concatenate([one.listeners for one in table.systems])
@@ -101,14 +105,25 @@ def fit_ratings(table: ScoreTable) -> MixedModel | None:
     n_systems = len(table.systems)
     if min(len(table.listeners), len(table.utterances)) < 2 or np.ptp(y) == 0:
         return None
+    if len(y) <= n_systems:
+        return None
     groups = {"listener": listener, "utterance": utterance}
     if n_systems > 1:
         groups |= {
             "listener:system": listener * n_systems + system,
             "utterance:system": utterance * n_systems + system,
         }
-    # An effect with a level for every rating is the residual itself.
-    groups = {name: codes for name, codes in groups.items() if len(np.unique(codes)) < len(y)}
+    # An effect with a level for every rating is the residual itself, and an interaction with a
+    # level for every listener (who heard one system each) is the listener.
+    sizes = {name: len(np.unique(codes)) for name, codes in groups.items()}
+    groups = {
+        name: codes
+        for name, codes in groups.items()
+        if sizes[name] < len(y)
+        and (":" not in name or sizes[name] > sizes[name.removesuffix(":system")])
+    }
+    if not groups:
+        return None
     fixed = (system[:, None] == np.arange(n_systems)).astype(np.float64)
     return fit_mixed_model(y, fixed, groups)
 
@@ -118,7 +133,10 @@ def lmm_intervals(table: ScoreTable, options: IntervalOptions) -> list[Interval]
     method, scope = "lmm", NEW_LISTENERS_AND_SENTENCES
     model = fit_ratings(table)
     if model is None:
-        reason = "one listener, one utterance or equal scores: no random effects to estimate"
+        reason = (
+            "one listener, one utterance, equal scores, or a listener and an utterance of its own "
+            "for every rating: no random effects to estimate"
+        )
         return [undefined(method, scope, one, options, reason) for one in table.systems]
     found = []
     for row, scores in enumerate(table.systems):

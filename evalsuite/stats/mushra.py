@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations
 
 import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
+from evalsuite.errors import UnknownName
 from evalsuite.stats.holm import holm
 from evalsuite.stats.scale_use import listener_by_system
 from evalsuite.stats.scores import ScoreTable
@@ -55,7 +57,12 @@ def mushra_screening(
 
     Out goes who rates the hidden reference below 90 on more than 15 % of the items, or the mid
     anchor above 90 on more than 15 %.
+
+    Raises
+    ------
+    UnknownName if `reference` or `mid_anchor` was not rated.
     """
+    _require_systems(table, [name for name in (reference, mid_anchor) if name is not None])
     found = []
     for one in table.systems:
         if one.system == reference:
@@ -71,6 +78,18 @@ def mushra_screening(
             reason = f"{failed:.0f} of {total} ratings of {one.system!r}"
             found.append(ScreeningResult(rule, name, value, share, value > share, reason))
     return found
+
+
+def _require_systems(table: ScoreTable, names: Sequence[str]) -> None:
+    known = [one.system for one in table.systems]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise UnknownName(
+                f"no ratings of a system {name!r}",
+                wanted=f"one of {', '.join(known)}",
+                do=f"write {near[0]!r}" if near else "choose one of them",
+            )
 
 
 def mushra_summary(table: ScoreTable) -> list[MushraSummary]:

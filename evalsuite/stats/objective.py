@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+_FEWEST_POINTS = 3
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ class MetricReport:
 
     Parameters
     ----------
-    lcc_low, lcc_high, srcc_low, srcc_high : bootstrap intervals over systems.
+    lcc_low, lcc_high, srcc_low, srcc_high : bootstrap intervals over systems, NaN below four.
     raw, mapped : errors before and after the monotone third-order mapping.
-    ceiling : correlation that a perfect metric would reach, given the listeners' own noise.
+    ceiling : correlation that a perfect metric would reach, given the listeners' own noise; NaN
+        where that is as large as the spread of the systems.
     """
 
     agreement: Agreement
@@ -90,10 +92,13 @@ def system_means(values: Array, systems: NDArray[np.int64], utterances: NDArray[
 
 
 def agreement(listeners: Array, metric: Array) -> Agreement:
-    """Compare two arrays of equal length; correlations are NaN without spread or below 2 points."""
+    """Compare two arrays of equal length; correlations are NaN without spread or below 3 points.
+
+    Two points lie on a line whatever was measured: their correlation is 1 or -1 and says nothing.
+    """
     n = len(listeners)
     mse = float(np.mean((listeners - metric) ** 2)) if n else math.nan
-    if n < 2 or np.ptp(listeners) == 0 or np.ptp(metric) == 0:
+    if n < _FEWEST_POINTS or np.ptp(listeners) == 0 or np.ptp(metric) == 0:
         return Agreement(math.nan, math.nan, math.nan, mse, n)
     return Agreement(
         float(scipy.stats.pearsonr(listeners, metric).statistic),
@@ -164,15 +169,19 @@ def bootstrap_correlation(
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """95 % percentile intervals of LCC and SRCC over systems drawn again.
 
-    Resamples with fewer than two different systems are drawn again. With five systems the interval
-    is wide; that is what it is for.
+    Resamples with fewer than three different systems are drawn again: two points correlate to 1 or
+    -1 whatever they are. With three systems that leaves the three themselves, drawn again and again
+    into an interval without width, so there is none below four. With five it is wide; that is what
+    it is for.
     """
     random, n = np.random.default_rng(seed), len(listeners)
-    if n < 3:
+    if n <= _FEWEST_POINTS:
         return (math.nan, math.nan), (math.nan, math.nan)
     found: list[tuple[float, float]] = []
     for _ in range(20 * n_resamples):
         rows = random.integers(0, n, n)
+        if len(np.unique(rows)) < _FEWEST_POINTS:
+            continue
         x, y = listeners[rows], metric[rows]
         if np.ptp(x) == 0 or np.ptp(y) == 0:
             continue
@@ -187,22 +196,34 @@ def bootstrap_correlation(
 
 
 def leave_one_system_out(listeners: Array, metric: Array) -> Array:
-    """LCC without each system in turn: one far system can make a correlation by itself."""
+    """LCC without each system in turn: one far system can make a correlation by itself.
+
+    NaN below four systems.
+    """
     kept = [np.arange(len(listeners)) != left_out for left_out in range(len(listeners))]
     return np.array([agreement(listeners[rows], metric[rows]).lcc for rows in kept])
 
 
-def noise_ceiling(listeners: Array, half_widths: Array) -> float:
+def noise_ceiling(listeners: Array, standard_errors: Array) -> float:
     """Largest correlation that any metric can be expected to reach: sqrt of the reliability.
 
-    The variance between systems minus that of their means' errors, over the former; the errors are
-    taken from the intervals (half width / 1.96).
+    The variance between systems minus that of their means' errors, over the former.
+
+    Parameters
+    ----------
+    listeners : float64, shape (systems,), their means.
+    standard_errors : of these means, shape (systems,), in points. An interval's half width divided
+        by its own quantile, which for few listeners or sentences is far from 1.96.
+
+    Returns
+    -------
+    NaN where the errors explain the whole spread: the ceiling is unknown then, not 0.
     """
     between = float(np.var(listeners, ddof=1)) if len(listeners) > 1 else math.nan
-    noise = float(np.mean((half_widths / 1.96) ** 2))
-    if not between > 0:
+    noise = float(np.mean(standard_errors**2))
+    if not noise < between:
         return math.nan
-    return math.sqrt(max(0.0, 1 - noise / between))
+    return math.sqrt(1 - noise / between)
 
 
 def pairwise_accuracy(listeners: Array, metric: Array, significant: NDArray[np.bool_]) -> float:

@@ -50,18 +50,15 @@ class OrdinalModel:
 
 
 def fit_ordinal(table: ScoreTable) -> OrdinalModel | None:
-    """Fit by maximum likelihood; None if fewer than two scores occur or a system is separated.
+    """Fit by maximum likelihood; None if fewer than two scores occur or systems are separated.
 
-    A system that was only given the best (or only the worst) score has no finite ability.
-    Ratings of the same system and score share a term, so the cost does not grow with their number.
+    A system that was only given the best (or only the worst) score has no finite ability; nor have
+    systems none of whose scores is above any score of the others. Ratings of the same system and
+    score share a term, so the cost does not grow with their number.
     """
-    scores = np.concatenate([one.scores for one in table.systems])
-    levels, codes = np.unique(scores, return_inverse=True)
-    systems = np.repeat(np.arange(len(table.systems)), [one.n for one in table.systems])
-    n_systems, n_levels = len(table.systems), len(levels)
-    counts = np.zeros((n_systems, n_levels))
-    np.add.at(counts, (systems, codes), 1.0)
-    if n_levels < 2 or _separated(counts):
+    levels, counts = _counts(table)
+    n_systems, n_levels = counts.shape
+    if n_levels < 2 or len(_groups(counts)) > 1:
         return None
     start = _start(counts)
     found = scipy.optimize.minimize(
@@ -85,23 +82,38 @@ def fit_ordinal(table: ScoreTable) -> OrdinalModel | None:
 def ordinal_contrasts(
     table: ScoreTable, pairs: Sequence[Pair], confidence: float
 ) -> list[Comparison]:
-    """Compare abilities, in log odds, with two-way cluster-robust errors and t(min(L, U) - 1)."""
-    model = fit_ordinal(table)
+    """Compare abilities, in log odds, with two-way cluster-robust errors and t(min(L, U) - 1).
+
+    Systems none of whose scores is above any score of the others are infinitely far from them: no
+    pair between them has a p. As they move apart without end, the likelihood becomes the product of
+    those of the groups by themselves, so that pairs within a group are compared in its own model.
+    """
     n_units = min(len(table.listeners), len(table.utterances))
-    if model is None or n_units < 2:
-        reason = (
-            "a system has no finite ability: all its scores are the best or the worst"
-            if model is None
-            else "one listener or one utterance: no spread between them"
+    found: dict[Pair, Comparison] = {}
+    for group in _groups(_counts(table)[1]) if n_units > 1 else ():
+        part = ScoreTable(
+            tuple(table.systems[row] for row in group), table.listeners, table.utterances
         )
-        names = [one.system for one in table.systems]
-        nan = math.nan
-        return [
-            Comparison(names[a], names[b], nan, nan, nan, nan, "ordinal", n_units, reason=reason)
-            for a, b in pairs
-        ]
-    sums = _sum_up(table, model)
-    return [_contrast(table, model, sums, pair, confidence) for pair in pairs]
+        model = fit_ordinal(part)
+        inside = [pair for pair in pairs if set(pair) <= set(group)]
+        if model is None or not inside:
+            continue
+        sums = _sum_up(part, model)
+        for pair in inside:
+            own = (group.index(pair[0]), group.index(pair[1]))
+            found[pair] = _contrast(part, model, sums, own, confidence)
+    return [found[pair] if pair in found else _undefined(table, pair, n_units) for pair in pairs]
+
+
+def _undefined(table: ScoreTable, pair: Pair, n_units: int) -> Comparison:
+    reason = (
+        "no finite ability: some systems have no score above any score of the others"
+        if n_units > 1
+        else "one listener or one utterance: no spread between them"
+    )
+    a, b = (table.systems[row].system for row in pair)
+    nan = math.nan
+    return Comparison(a, b, nan, nan, nan, nan, "ordinal", n_units, reason=reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,12 +176,31 @@ def _contrast(
     )
 
 
-def _separated(counts: Array) -> bool:
-    """Whether a system has scores at one end only, so that no finite ability is best."""
+def _counts(table: ScoreTable) -> tuple[Array, Array]:
+    """Distinct scores, ascending, and how often each system has each, shape (systems, levels)."""
+    scores = np.concatenate([one.scores for one in table.systems])
+    levels, codes = np.unique(scores, return_inverse=True)
+    systems = np.repeat(np.arange(len(table.systems)), [one.n for one in table.systems])
+    counts = np.zeros((len(table.systems), len(levels)))
+    np.add.at(counts, (systems, codes), 1.0)
+    return levels, counts
+
+
+def _groups(counts: Array) -> list[list[int]]:
+    """Systems whose scores overlap, the lowest group first; one group if all abilities are finite.
+
+    With m the highest score of the lower systems, and none of the others' below it, moving the
+    others' abilities and every threshold from m up by the same amount lowers no probability and
+    raises some, without end. Without such a split every direction like it is flat, so this is the
+    whole condition.
+    """
     used = counts > 0
-    only_lowest = used[:, 0] & ~used[:, 1:].any(axis=1)
-    only_highest = used[:, -1] & ~used[:, :-1].any(axis=1)
-    return bool((only_lowest | only_highest).any())
+    lowest = used.argmax(axis=1)
+    highest = used.shape[1] - 1 - used[:, ::-1].argmax(axis=1)
+    # In this order every split there is lies between two neighbours.
+    order = np.lexsort((highest, lowest))
+    apart = np.maximum.accumulate(highest[order])[:-1] <= lowest[order][1:]
+    return [part.tolist() for part in np.split(order, np.flatnonzero(apart) + 1)]
 
 
 def _start(counts: Array) -> Array:

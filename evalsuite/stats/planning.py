@@ -13,11 +13,11 @@ shrink two of the parts alone: sentences are the bottleneck of most tests.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy.special import ndtri, stdtrit
 
-from evalsuite.errors import UsageError
+from evalsuite.errors import TooFewRatings, UsageError
 from evalsuite.stats.comparisons import compare
 from evalsuite.stats.mixed_model import fit_ratings
 from evalsuite.stats.scores import ScoreTable
@@ -25,13 +25,20 @@ from evalsuite.stats.simulate import Cells, Effects, simulate_table
 
 __all__ = [
     "MEASURED_EFFECTS",
+    "PLANNED_POWER",
     "Plan",
     "effects_from_pilot",
     "minimal_detectable_difference",
     "plan_half_width",
     "plan_listeners",
+    "require_ratings_each",
     "simulated_power",
 ]
+
+#: Of the difference that a plan calls detectable.
+PLANNED_POWER = 0.8
+# Variance of the error of rounding to whole points (uniform over one point).
+_ROUNDING = 1 / 12
 
 #: Deviations that mixed models found in real tests: the crowd panel of Blizzard 2009, and VoiceMOS
 #: 2024 track 3.
@@ -86,7 +93,7 @@ def minimal_detectable_difference(
     n_utterances: int,
     n_ratings: int,
     *,
-    power: float = 0.8,
+    power: float = PLANNED_POWER,
     alpha: float = 0.05,
 ) -> float:
     """Difference of two systems that is found with this power, heard by the same listeners.
@@ -130,14 +137,23 @@ def plan_listeners(
 
     Raises
     ------
-    UsageError if neither is given, or the design is impossible.
+    UsageError if neither is given, one is not above 0, or the design is impossible.
     """
+    wanted = {"half width": half_width, "difference": difference}
     if half_width is None and difference is None:
         raise UsageError(
             "neither a half width nor a difference",
             wanted="what the test must reach",
             do="give one of them, in points of the scale",
         )
+    for name, value in wanted.items():
+        if value is not None and not value > 0:
+            raise UsageError(
+                f"a {name} of {value:g} points",
+                wanted="more than 0 points",
+                do=f"give a {name} above 0, such as 0.2",
+            )
+    require_ratings_each(n_utterances, n_ratings_each)
 
     def plan(n_listeners: int) -> Plan:
         size = (n_listeners, n_utterances, n_listeners * n_ratings_each)
@@ -167,31 +183,68 @@ def simulated_power(
 ) -> tuple[float, float]:  # fmt: skip
     """Share of simulated tests in which the default comparison tells systems 0 and 1 apart.
 
+    Parameters
+    ----------
+    effects : of whole-numbered scores, as a pilot shows them. Rounding added 1/12 to the variance
+        of the noise in them (Sheppard's correction), and the simulation rounds again: it is given
+        noise without that part.
+
     Returns
     -------
     Rejection rate and its Monte Carlo error. With equal means it is the false positive rate.
     """
     found = 0
+    latent = replace(effects, noise=math.sqrt(max(effects.noise**2 - _ROUNDING, 0.0)))
     for test in range(n_tests):
-        table = simulate_table(cells, means, seed=seed + test, effects=effects)
+        table = simulate_table(cells, means, seed=seed + test, effects=latent)
         found += compare(table, [(0, 1)])[0].p < alpha
     rate = found / n_tests
     return rate, math.sqrt(rate * (1 - rate) / n_tests)
 
 
-def effects_from_pilot(table: ScoreTable) -> Effects | None:
-    """Deviations of a pilot test, from the mixed model; None if it cannot be fitted."""
+def effects_from_pilot(table: ScoreTable) -> Effects:
+    """Deviations of a pilot test, from the mixed model.
+
+    Raises
+    ------
+    TooFewRatings if the pilot does not tell all parts of a score apart: taking one that was not
+        estimated for 0 would promise differences that the test cannot find.
+    """
     model = fit_ratings(table)
     if model is None:
-        return None
+        raise TooFewRatings(
+            "the pilot does not tell listeners and sentences apart",
+            wanted="at least two listeners and two utterances, and scores that differ",
+            do="collect a larger pilot, or plan without one",
+        )
     found = model.deviations
-    return Effects(
-        found.get("listener", 0.0),
-        found.get("utterance", 0.0),
-        found.get("listener:system", 0.0),
-        found.get("utterance:system", 0.0),
-        found["residual"],
-    )
+    parts = ("listener", "utterance", "listener:system", "utterance:system", "residual")
+    absent = [name for name in parts if name not in found]
+    if absent:
+        raise TooFewRatings(
+            f"the pilot of {len(table.systems)} systems does not show the part "
+            f"{' and '.join(absent)} of a score",
+            wanted="at least two systems, several utterances of each rated by every listener, and "
+            "utterances rated by several listeners",
+            do="collect such a pilot, or plan without one",
+        )
+    return Effects(*(found[name] for name in parts))
+
+
+def require_ratings_each(n_utterances: int, n_ratings_each: int) -> None:
+    """Refuse more ratings of a system by one listener than there are utterances.
+
+    Raises
+    ------
+    UsageError.
+    """
+    if n_ratings_each > n_utterances:
+        raise UsageError(
+            f"{n_ratings_each} ratings of each system by every listener, and {n_utterances} "
+            "utterances",
+            wanted="no more ratings of a system than utterances: no stimulus is rated twice by one",
+            do="raise the number of utterances, or lower the ratings of each listener",
+        )
 
 
 def _require_size(n_listeners: int, n_utterances: int, n_ratings: int) -> None:

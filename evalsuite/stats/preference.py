@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from evalsuite.stats.clusters import two_way_variance
 from evalsuite.stats.scores import Codes
@@ -24,7 +23,8 @@ class Preference:
     share_without_ties : of answers for a among those that chose.
     low, high : Wilson's interval of `share`, as if answers were independent.
     cluster_low, cluster_high : of `share` for new listeners and sentences, two-way clustered; NaN
-        with one listener or one utterance.
+        with one listener or one utterance, or if all answers are the same.
+    cluster_p : two-sided, for a share of one half, with the same error; NaN likewise.
     p : exact binomial, two-sided, ties split in equal parts (an odd one is dropped).
     p_without_ties : the same among those that chose.
     n, n_ties : answers, and those without a preference.
@@ -36,6 +36,7 @@ class Preference:
     high: float
     cluster_low: float
     cluster_high: float
+    cluster_p: float
     p: float
     p_without_ties: float
     n: int
@@ -58,7 +59,8 @@ def preference(
     share = (wins + ties / 2) / n
     chosen = wins + losses
     low, high = wilson_bounds(share, n, confidence)
-    cluster_low, cluster_high = _clustered(answers, listeners, utterances, share, confidence)
+    clustered = _clustered(answers, listeners, utterances, share, confidence)
+    cluster_low, cluster_high, cluster_p = clustered
     return Preference(
         share=share,
         share_without_ties=wins / chosen if chosen else math.nan,
@@ -66,6 +68,7 @@ def preference(
         high=high,
         cluster_low=cluster_low,
         cluster_high=cluster_high,
+        cluster_p=cluster_p,
         p=_binomial(wins + ties // 2, chosen + 2 * (ties // 2)),
         p_without_ties=_binomial(wins, chosen),
         n=n,
@@ -82,6 +85,8 @@ def wilson_bounds(share: float, n: int, confidence: float) -> tuple[float, float
 
 
 def _binomial(successes: int, n: int) -> float:
+    import scipy.stats  # slow to import, and the default report does not need it
+
     return float(scipy.stats.binomtest(successes, n).pvalue) if n else math.nan
 
 
@@ -91,10 +96,15 @@ def _clustered(
     utterances: Codes,
     share: float,
     confidence: float,
-) -> tuple[float, float]:
-    if min(len(np.unique(listeners)), len(np.unique(utterances))) < 2:
-        return math.nan, math.nan
+) -> tuple[float, float, float]:
+    """Lower and upper end of the share's interval, and p for one half."""
+    few = min(len(np.unique(listeners)), len(np.unique(utterances))) < 2
+    # Answers that are all the same show no spread, which is not certainty.
+    if few or np.ptp(answers) == 0:
+        return math.nan, math.nan, math.nan
     influence = ((answers + 1) / 2 - share) / len(answers)
     variance = two_way_variance(influence, listeners, utterances)
-    half_width = float(stdtrit(variance.df, 0.5 + confidence / 2)) * math.sqrt(variance.total)
-    return share - half_width, share + half_width
+    error = math.sqrt(variance.total)
+    half_width = float(stdtrit(variance.df, 0.5 + confidence / 2)) * error
+    p = 2 * float(stdtr(variance.df, -abs(share - 0.5) / error)) if error > 0 else math.nan
+    return share - half_width, share + half_width, p

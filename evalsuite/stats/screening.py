@@ -162,9 +162,15 @@ def _bt500(flat: FlatRatings, names: tuple[str, ...], *, ddof: int) -> list[Scre
     count = np.bincount(flat.listeners, minlength=flat.n_listeners)
     p, q = (np.bincount(flat.listeners, far, flat.n_listeners) for far in (above, below))
     share = (p + q) / count
+    # A stimulus that nobody else rated shows no deviation, which is not the same as none.
+    comparable = np.bincount(flat.listeners, n[flat.stimuli] > 1, flat.n_listeners) > 0
     rule = "bt500" if ddof else "bt500_population"
     results = []
     for row, name in enumerate(names):
+        if not comparable[row]:
+            reason = "no stimulus this listener rated was rated by anyone else"
+            results.append(ScreeningResult(rule, name, math.nan, 0.05, False, reason))
+            continue
         both = p[row] + q[row]
         balance = abs(p[row] - q[row]) / both if both else math.nan
         results.append(

@@ -1,18 +1,31 @@
 """Tables of comparisons between systems and of what screening would change."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evalsuite.analysis import Analysis
-from evalsuite.inference import ALPHA, Inference
+from evalsuite.inference import Inference
+from evalsuite.rater_models import largest
 from evalsuite.stats.comparisons import COMPARISONS
 from evalsuite.tables.names import display_name
+from evalsuite.tables.stamps import table_stamps
 from evalsuite.tables.table import Column, Row, Table
 
 __all__ = ["comparison_table", "screening_table"]
 
+_MODEL_NOTE = (
+    "p913: each listener's mean difference to all listeners taken out (ITU-T P.913, 12.4); p910: "
+    "maximum likelihood of biases and inconsistencies (ITU-T P.910, annex E). Both leave nobody "
+    "out; they are shown, not applied."
+)
 
-def comparison_table(analysis: Analysis, *, names: Mapping[str, str] | None = None) -> Table:
+
+def comparison_table(
+    analysis: Analysis,
+    *,
+    names: Mapping[str, str] | None = None,
+    stamps: Sequence[str] = (),
+) -> Table:
     """One row a pair: difference with interval, p before and after Holm, effect sizes.
 
     Raises
@@ -36,7 +49,7 @@ def comparison_table(analysis: Analysis, *, names: Mapping[str, str] | None = No
                     "df": one.df,
                     "p": _p(one.p),
                     "p_holm": _p(one.p_holm),
-                    "significant": "yes" if one.p_holm < ALPHA else "no",
+                    "significant": _verdict(one.p_holm, inference.alpha),
                     "cliffs_delta": effect.cliffs_delta,
                     "cliffs_delta_paired": effect.cliffs_delta_paired,
                     "standardised": effect.standardised,
@@ -67,18 +80,23 @@ def comparison_table(analysis: Analysis, *, names: Mapping[str, str] | None = No
             Column("half_width", "CI", decimals=2, half_width=True, details=("low", "high", "df")),
             Column("p", "p", significant=2),
             Column("p_holm", "p (Holm)", significant=2),
-            Column("significant", f"differ at {ALPHA:g}", words=True),
+            Column("significant", f"differ at {inference.alpha:g}", words=True),
             Column("cliffs_delta", "Cliff's δ", decimals=2, details=("cliffs_delta_paired",)),
             Column("standardised", "d", decimals=2, details=("reason",)),
         ),
         rows=tuple(rows),
         footer=tuple(footer),
-        stamps=tuple(_stamps(analysis)),
+        stamps=tuple(table_stamps(analysis, stamps)),
     )
 
 
-def screening_table(analysis: Analysis, *, names: Mapping[str, str] | None = None) -> Table:
-    """One row a rule: whom it would leave out, and the largest change of a mean that would make.
+def screening_table(
+    analysis: Analysis,
+    *,
+    names: Mapping[str, str] | None = None,
+    stamps: Sequence[str] = (),
+) -> Table:
+    """One row a rule or model: whom it would leave out, and what it would change most.
 
     Raises
     ------
@@ -89,19 +107,20 @@ def screening_table(analysis: Analysis, *, names: Mapping[str, str] | None = Non
     for rule in dict.fromkeys(one.rule for one in inference.screening):
         named = inference.named.get(rule, [])
         changes = inference.without.get(rule, {})
-        known = {key: value for key, value in changes.items() if not math.isnan(value)}
-        most = max(known, key=lambda key: abs(known[key]), default="")
+        most, change = largest(changes)
         rows.append(
             Row(
                 {
                     "system": rule,
                     "n_named": len(named),
                     "listeners": ", ".join(named) or "nobody",
-                    "largest_change": known.get(most, math.nan),
+                    "largest_change": change,
                     "of": display_name(most, names) if most else "",
                 }
             )
         )
+    models = _model_rows(inference, names)
+    rows += models
     icc, sos = inference.reliability.icc, inference.sos
     split = inference.reliability.split_half_systems
     return Table(
@@ -119,6 +138,7 @@ def screening_table(analysis: Analysis, *, names: Mapping[str, str] | None = Non
         footer=(
             "A rule is applied only on request (--apply-screening RULE): leaving listeners out "
             "after seeing their scores changes results.",
+            *([_MODEL_NOTE] if models else []),
             f"Agreement: ICC(2,1) {_number(icc.single)}, ICC(2,k) {_number(icc.average)} with "
             f"k = {icc.n_per_stimulus:.1f} ratings of a stimulus; Krippendorff's alpha "
             f"{_number(inference.reliability.alpha_interval)} (interval), "
@@ -126,8 +146,36 @@ def screening_table(analysis: Analysis, *, names: Mapping[str, str] | None = Non
             f"{_number(split.mean)} [{_number(split.low)}, {_number(split.high)}]; SOS parameter "
             f"{_number(sos)}.",
         ),
-        stamps=tuple(_stamps(analysis)),
+        stamps=tuple(table_stamps(analysis, stamps)),
     )
+
+
+def _model_rows(inference: Inference, names: Mapping[str, str] | None) -> list[Row]:
+    """The two rater models: their extreme listeners instead of listeners named."""
+    known = [one for one in inference.rater_models.listeners if not math.isnan(one.bias)]
+    if not known:
+        return []
+    strict, mild = (pick(known, key=lambda one: one.bias) for pick in (min, max))
+    loose = max(known, key=lambda one: one.inconsistency)
+    who = {
+        "p913": f"biases {strict.bias:+.2f} ({strict.listener}) to {mild.bias:+.2f} "
+        f"({mild.listener})",
+        "p910": f"inconsistency up to {loose.inconsistency:.2f} ({loose.listener})",
+    }
+    rows = []
+    for model, changes in inference.rater_models.would_change.items():
+        most, change = largest(changes)
+        of = display_name(most, names) if most else ""
+        rows.append(
+            Row({"system": model, "listeners": who[model], "largest_change": change, "of": of})
+        )
+    return rows
+
+
+def _verdict(p_holm: float, alpha: float) -> str:
+    if math.isnan(p_holm):
+        return "not tested"
+    return "yes" if p_holm < alpha else "no"
 
 
 def _require(analysis: Analysis) -> Inference:
@@ -143,9 +191,3 @@ def _p(value: float) -> float | str:
 
 def _number(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.2f}"
-
-
-def _stamps(analysis: Analysis) -> list[str]:
-    if not analysis.simulated:
-        return []
-    return [f"SIMULATED LISTENERS: {analysis.n_simulated} of {analysis.n} ratings"]

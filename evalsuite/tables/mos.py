@@ -1,19 +1,22 @@
 """Tables of mean opinion scores: ours, with the published figures beside them."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from evalsuite.analysis import Analysis, SystemSummary
-from evalsuite.inference import ALPHA
 from evalsuite.stats.comparisons import COMPARISONS
 from evalsuite.stats.interval import Interval
 from evalsuite.stats.intervals import INTERVALS
 from evalsuite.tables.names import REFERENCE_NAMES, STANDARD_NAMES, display_name, match_key
 from evalsuite.tables.published import PublishedRow, PublishedTable
+from evalsuite.tables.stamps import table_stamps
 from evalsuite.tables.table import Column, Row, Table, Value
 
 __all__ = ["best_match", "mos_table"]
 
+# Points of the scale; an iterative fit of balanced ratings stops this near to their mean.
+_SAME_CENTRE = 1e-6
 _NOT_COMPARABLE = (
     "Published figures come from another test with other listeners: not comparable in significance."
 )
@@ -53,8 +56,8 @@ def mos_table(
         caption=_caption(analysis, published),
         columns=_columns(analysis, published),
         rows=tuple(rows),
-        footer=tuple(_footer(analysis, published)),
-        stamps=tuple(_stamps(analysis, stamps)),
+        footer=tuple(_footer(analysis, published, names)),
+        stamps=tuple(table_stamps(analysis, stamps)),
     )
 
 
@@ -135,12 +138,7 @@ def _columns(analysis: Analysis, published: PublishedTable | None) -> tuple[Colu
         Column("utterances", "U"),
         Column("mos", "MOS", decimals=2, details=("sd", *counts)),
     ]
-    for name in analysis.methods:
-        details = (f"{name}_low", f"{name}_high", f"{name}_computed_by")
-        title = INTERVALS[name].title
-        columns.append(
-            Column(f"{name}_half_width", title, decimals=2, half_width=True, details=details)
-        )
+    columns += [_interval_column(analysis, name) for name in analysis.methods]
     if analysis.inference and analysis.inference.letters:
         columns.append(Column("letters", "letters", words=True))
     if published:
@@ -149,6 +147,30 @@ def _columns(analysis: Analysis, published: PublishedTable | None) -> tuple[Colu
             Column("published_half_width", "published CI", decimals=2, half_width=True),
         ]
     return tuple(columns)
+
+
+def _interval_column(analysis: Analysis, name: str) -> Column:
+    ends = (f"{name}_low", f"{name}_high")
+    return Column(
+        f"{name}_half_width",
+        INTERVALS[name].title,
+        decimals=2,
+        half_width=True,
+        ends=None if _around_mean(analysis, name) else ends,
+        details=(*ends, f"{name}_computed_by"),
+    )
+
+
+def _around_mean(analysis: Analysis, name: str) -> bool:
+    """False if an interval of the method is not symmetric, or has another centre than the MOS."""
+    return all(
+        math.isnan(one.intervals[name].half_width)
+        or (
+            one.intervals[name].ends is None
+            and abs(one.intervals[name].estimate - one.mean) < _SAME_CENTRE
+        )
+        for one in analysis.systems
+    )
 
 
 def _title(published: PublishedTable | None) -> str:
@@ -166,7 +188,9 @@ def _caption(analysis: Analysis, published: PublishedTable | None) -> str:
     )
 
 
-def _footer(analysis: Analysis, published: PublishedTable | None) -> list[str]:
+def _footer(
+    analysis: Analysis, published: PublishedTable | None, names: Mapping[str, str] | None
+) -> list[str]:
     lines = [
         f"N, L, U: ratings, listeners and utterances of a row; in all {analysis.n} ratings by "
         f"{analysis.listeners} listeners of {analysis.utterances} utterances, "
@@ -175,18 +199,14 @@ def _footer(analysis: Analysis, published: PublishedTable | None) -> list[str]:
     for name in analysis.methods:
         interval = INTERVALS[name]
         lines.append(f"{interval.title} ({interval.source}) covers {interval.scope}.")
-    if analysis.inference and analysis.inference.letters:
-        method = COMPARISONS[analysis.inference.method]
+    if aside := [
+        INTERVALS[name].title for name in analysis.methods if not _around_mean(analysis, name)
+    ]:
         lines.append(
-            f"Letters: systems that share one were not told apart ({method.name} comparison, "
-            f"{method.source}; p after Holm below {ALPHA:g})."
+            f"In brackets: lower and upper end, as {', '.join(aside)} "
+            f"{'do' if len(aside) > 1 else 'does'} not lie symmetrically around the MOS."
         )
-        lines.append(
-            "Emphasised: highest mean and what shares its letter; the recording and anchors do "
-            "not compete."
-        )
-    else:
-        lines.append("Emphasised: highest mean; the recording and anchors do not compete.")
+    lines += _letter_lines(analysis, names)
     if published:
         lines.append(f"Published: {published.source}. {_NOT_COMPARABLE}")
     lines += [f"Note: {note}." for note in analysis.notes]
@@ -195,6 +215,24 @@ def _footer(analysis: Analysis, published: PublishedTable | None) -> list[str]:
     return lines
 
 
-def _stamps(analysis: Analysis, stamps: Sequence[str]) -> list[str]:
-    simulated = [f"SIMULATED LISTENERS: {analysis.n_simulated} of {analysis.n} ratings"]
-    return [*(simulated if analysis.simulated else []), *stamps]
+def _letter_lines(analysis: Analysis, names: Mapping[str, str] | None) -> list[str]:
+    inference = analysis.inference
+    if inference is None or not any(inference.letters.values()):
+        untested = inference is not None and bool(inference.letters)
+        lines = ["No letters: no system was tested against another."] if untested else []
+        return [*lines, "Emphasised: highest mean; the recording and anchors do not compete."]
+    method = COMPARISONS[inference.method]
+    lines = [
+        f"Letters: systems that share one were not told apart ({method.name} comparison, "
+        f"{method.source}; p after Holm below {inference.alpha:g})."
+    ]
+    without = [display_name(name, names) for name, text in inference.letters.items() if not text]
+    if without:
+        lines.append(
+            f"No letter: {', '.join(without)} could not be tested against every other system."
+        )
+    return [
+        *lines,
+        "Emphasised: highest mean and what shares its letter; the recording and anchors do not "
+        "compete.",
+    ]

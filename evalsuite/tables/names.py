@@ -1,13 +1,23 @@
 """Which of our systems stands beside which row of the paper.
 
 Two names are the same row if they have the same letters and digits (``griffin_lim`` and
-``Griffin-Lim``), or if `DISPLAY_NAMES` says so. Nothing is matched by guessing.
+``Griffin-Lim``), or if `DISPLAY_NAMES` says so. Nothing is matched by guessing: words that anybody
+may use for a system, such as ``baseline``, stand for a row of the paper only where its table 2 is
+asked for or the study says that it follows it (`paper_names`).
 """
 
 import re
 from collections.abc import Mapping
 
-__all__ = ["DISPLAY_NAMES", "REFERENCE_NAMES", "STANDARD_NAMES", "display_name", "match_key"]
+__all__ = [
+    "ABLATION_NAMES",
+    "DISPLAY_NAMES",
+    "REFERENCE_NAMES",
+    "STANDARD_NAMES",
+    "display_name",
+    "match_key",
+    "paper_names",
+]
 
 DISPLAY_NAMES = {
     "original": "Original",
@@ -18,7 +28,10 @@ DISPLAY_NAMES = {
     "waveglow": "WaveGlow",
     "wavenet": "WaveNet",
     "clarinet": "ClariNet",
-    # Folders of the authors' ablation samples; their page names the folders, not the rows.
+}
+
+# Folders of the authors' ablation samples; their page names the folders, not the rows.
+ABLATION_NAMES = {
     "baseline": "Baseline (MelGAN)",
     "spectral_norm": "w/ Spectral Normalization",
     "l1_observed_space": "w/ L1 loss (audio space)",
@@ -33,6 +46,15 @@ REFERENCE_NAMES = frozenset({"original", "reference"})
 
 STANDARD_NAMES = REFERENCE_NAMES | {"anchor"}
 """Systems that take part as a standard of comparison: they do not compete either."""
+
+
+def paper_names(number: int | None) -> dict[str, str]:
+    """Return the names that stand for rows of one table of the paper, and for nothing elsewhere.
+
+    >>> paper_names(2)["baseline"], paper_names(3)
+    ('Baseline (MelGAN)', {})
+    """
+    return dict(ABLATION_NAMES) if number == 2 else {}
 
 
 def display_name(system: str, names: Mapping[str, str] | None = None) -> str:

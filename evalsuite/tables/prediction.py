@@ -14,7 +14,8 @@ def prediction_table(predictions: Sequence[Prediction], *, stamps: Sequence[str]
     rows = []
     for one in predictions:
         report = one.report
-        lowest = min(one.leave_one_out, key=lambda name: _or_inf(abs(one.leave_one_out[name])))
+        known = {name: r for name, r in one.leave_one_out.items() if not math.isnan(r)}
+        lowest = min(known, key=lambda name: abs(known[name]), default="")
         rows.append(
             Row(
                 {
@@ -27,7 +28,7 @@ def prediction_table(predictions: Sequence[Prediction], *, stamps: Sequence[str]
                     "utterance_lcc": one.utterance_level.lcc,
                     "utterance_srcc": one.utterance_level.srcc,
                     "ceiling": report.ceiling,
-                    "weakest": one.leave_one_out[lowest],
+                    "weakest": known.get(lowest, math.nan),
                     "weakest_without": lowest,
                     "rmse": report.raw.rmse,
                     "rmse_star": report.raw.rmse_star,
@@ -59,19 +60,17 @@ def prediction_table(predictions: Sequence[Prediction], *, stamps: Sequence[str]
         rows=tuple(rows),
         footer=(
             "System level: means of utterance means (VoiceMOS convention). Intervals: bootstrap "
-            "over systems; with few systems they are wide because so little is known.",
+            "over systems; with few systems they are wide because so little is known. Below four "
+            "systems there is none, and no correlation without one of them: two points always lie "
+            "on a line.",
             "Ceiling: correlation a perfect metric would be expected to reach, given how uncertain "
-            "the listeners' means are. RMSE: after the best line, in points of the scale (ITU-T "
-            "P.1401).",
+            "the listeners' means are; empty where that explains all differences between them. "
+            "RMSE: after the best line, in points of the scale (ITU-T P.1401).",
             "PESQ and its like do not rank Griffin-Lim against neural vocoders as listeners do: a "
             "metric that agrees here need not agree elsewhere.",
         ),
         stamps=tuple(stamps),
     )  # fmt: skip
-
-
-def _or_inf(value: float) -> float:
-    return math.inf if math.isnan(value) else value
 
 
 def _bracket(low: float, high: float) -> str:

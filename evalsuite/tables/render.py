@@ -119,6 +119,11 @@ _LATEX_SPECIAL = {
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "|": r"\textbar{}",
     "±": r"$\pm$", "×": r"$\times$", "<": r"\textless{}", ">": r"\textgreater{}", "–": "--",
+    # Letters and signs that stock pdflatex does not know; accented Latin letters it does.
+    "−": "$-$", "·": r"$\cdot$", "√": r"$\surd$", "≤": r"$\le$", "≥": r"$\ge$", "→": r"$\to$",
+    "α": r"$\alpha$", "β": r"$\beta$", "δ": r"$\delta$", "µ": r"$\mu$", "μ": r"$\mu$",
+    "σ": r"$\sigma$", "²": r"$^2$", "³": r"$^3$", "°": r"$^\circ$", "…": r"\ldots{}",
+    "—": "---", "‘": "`", "’": "'", "“": "``", "”": "''", "′": "$'$", "\u00a0": "~",
 }  # fmt: skip
 
 
@@ -149,6 +154,8 @@ def _latex_column(column: Column, rows: Sequence[Row]) -> str:
     """An S column, aligned at the decimal point, where all cells are plain numbers."""
     if not column.numeric:
         return "l"
+    if column.ends:
+        return "r"
     cells = [column.text(row.values.get(column.key)) for row in rows]
     numbers = [re.fullmatch(r"-?(\d+)(?:\.(\d+))?", cell) for cell in cells if cell]
     if not numbers or None in numbers or any(row.marks.get(column.key) for row in rows):

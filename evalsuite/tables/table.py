@@ -20,6 +20,8 @@ class Column:
     decimals : digits after the point; None for text and counts.
     significant : significant digits, for quantities that span decades; instead of `decimals`.
     half_width : True for the half width of an interval, shown with a plus-minus sign.
+    ends : keys of the lower and the upper end, shown in brackets instead of the value, for
+        intervals that do not lie around the number they stand beside.
     details : keys of further values that CSV and JSON carry after this one.
     words : True for text, which aligns to the left; the first column always does.
     """
@@ -29,6 +31,7 @@ class Column:
     decimals: int | None = None
     significant: int | None = None
     half_width: bool = False
+    ends: tuple[str, str] | None = None
     details: tuple[str, ...] = ()
     words: bool = False
 
@@ -55,10 +58,16 @@ class Column:
 
     def shown(self, row: "Row") -> str:
         """Return the value of a row with plus-minus sign and mark; empty if there is none."""
-        text = self.text(row.values.get(self.key))
-        sign = "±" if self.half_width and text else ""
+        text = self._bare(row)
+        sign = "±" if self.half_width and text and not self.ends else ""
         mark = row.marks.get(self.key, "") if text else ""
         return f"{sign}{text} {mark}".strip()
+
+    def _bare(self, row: "Row") -> str:
+        if self.ends is None:
+            return self.text(row.values.get(self.key))
+        low, high = (self.text(row.values.get(key)) for key in self.ends)
+        return f"[{low}, {high}]" if low and high else ""
 
     def emphasised(self, row: "Row") -> bool:
         """True where the best row is set in bold."""

@@ -131,8 +131,32 @@ def test_paper_ddof_reaches_the_paper_interval_only() -> None:
         assert one.intervals["cluster2"] == other.intervals["cluster2"]
 
 
+def test_json_holds_what_the_figures_of_listeners_show() -> None:
+    table = frame().assign(trial=lambda one: one.groupby("listener").cumcount() + 1)
+    value = analysis_json(analysed(table))
+    means = table.groupby(["listener", "system"])["score"].mean()
+    assert value["listener_means"] == {
+        listener: pytest.approx(means[listener].to_dict())
+        for listener in sorted(set(table["listener"]))
+    }
+    residual = table["score"] - table.groupby(["listener", "system"])["score"].transform("mean")
+    x = table["trial"] - table.groupby(["listener", "system"])["trial"].transform("mean")
+    assert value["drift"]["slope"] == pytest.approx(100 * (x @ residual) / (x @ x))
+    assert analysis_json(analysed(frame()))["drift"] is None
+
+
+def test_json_says_what_an_interval_lies_around() -> None:
+    (first, *_) = analysis_json(analysed(frame(), methods=["lmm", "wilson", "t"]))["systems"]
+    assert first["intervals"]["t"]["estimate"] == pytest.approx(first["mean"])
+    lmm = first["intervals"]["lmm"]
+    assert lmm["estimate"] != pytest.approx(first["mean"], abs=1e-4)
+    assert lmm["estimate"] == pytest.approx((lmm["low"] + lmm["high"]) / 2)
+
+
 def test_bad_requests() -> None:
     with pytest.raises(UnknownName, match="did you mean 'paper'"):
         analysed(frame(), methods=["papr"])
+    with pytest.raises(UsageError, match="no interval method"):
+        analysed(frame(), methods=[])
     with pytest.raises(UsageError, match="confidence 95"):
         analysed(frame(), confidence=95)

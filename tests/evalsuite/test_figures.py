@@ -14,6 +14,7 @@ from evalsuite.figures import (
     counts_figure,
     figure_bytes,
     heat_map_figure,
+    metric_figure,
     mos_figure,
     order_figure,
     rank_figure,
@@ -43,12 +44,15 @@ def rated(*, simulated: bool = False, n_systems: int = 4) -> Ratings:
         for utterance in range(5)
     ]
     frame = pd.DataFrame(rows, columns=["listener", "system", "utterance", "score"])
-    order = frame.groupby("listener").cumcount()
-    return ratings_from_frame(frame.assign(simulated=simulated, presentation=order), source="test")
+    # As `evalsuite study export` writes it: trials count from 1, each presents one sample.
+    trials = frame.groupby("listener").cumcount() + 1
+    return ratings_from_frame(
+        frame.assign(simulated=simulated, trial=trials, presentation=1), source="test"
+    )
 
 
 def texts(figure: Figure) -> str:
-    found = [text.get_text() for axes in figure.axes for text in axes.texts]
+    found = [text.get_text() for axes in figure.axes for text in (*axes.texts, axes.title)]
     found += [text.get_text() for text in figure.texts]
     return " ".join(found + ([figure.get_supxlabel()] if figure.get_supxlabel() else []))
 
@@ -180,15 +184,109 @@ def test_heat_map_holds_every_listeners_means_strictest_first() -> None:
 def test_order_figure_finds_a_drift_and_needs_the_order() -> None:
     ratings = rated()
     frame = ratings.frame.assign(
-        score=np.clip(3 + 0.1 * ratings.frame["presentation"], 1, 5), simulated=False
+        score=np.clip(3 + 0.1 * ratings.frame["trial"], 1, 5), simulated=False
     )
     figure = order_figure(analysed(), ratings_from_frame(frame, source="test"))
     assert figure is not None
     title = figure.axes[0].get_title()
     assert title.startswith("drift +")
     assert "6 listeners" in title
-    plain = ratings_from_frame(frame.drop(columns="presentation"), source="test")
+    plain = ratings_from_frame(frame.drop(columns="trial"), source="test")
     assert order_figure(analysed(), plain) is None
+    torn = ratings_from_frame(frame.assign(trial="?"), source="test")
+    assert order_figure(analysed(), torn) is None
+
+
+def test_order_figure_of_one_listener_has_points_and_no_errors() -> None:
+    one = rated().frame.query("listener == 'l0'")
+    ratings = ratings_from_frame(one, source="test")
+    figure = order_figure(analyse(ratings), ratings)
+    assert figure is not None
+    axes = figure.axes[0]
+    assert axes.get_title() == "drift undefined"
+    assert [line for line in axes.lines if line.get_marker() == "o"]
+    assert not axes.collections  # bars of no length would say that the error is 0
+
+
+def test_the_whole_label_of_the_order_figure_is_on_the_page() -> None:
+    figure = order_figure(analysed(simulated=True), rated(), stamps=["SYNTHETIC SPEECH", "WEAK"])
+    assert figure is not None
+    figure.draw_without_rendering()
+    extent = figure.axes[0].yaxis.label.get_window_extent()
+    assert figure.bbox.y0 <= extent.y0
+    assert extent.y1 <= figure.bbox.y1
+
+
+def boxes_overlap(boxes) -> bool:
+    return any(
+        min(a.x1, b.x1) - max(a.x0, b.x0) > 0.5 and min(a.y1, b.y1) - max(a.y0, b.y0) > 0.5
+        for row, a in enumerate(boxes)
+        for b in boxes[:row]
+    )
+
+
+@pytest.mark.parametrize("width_in", [ONE_COLUMN_IN, TWO_COLUMNS_IN])
+def test_six_systems_fit_the_significance_figure(width_in: float) -> None:
+    """Nothing in the matrix runs into anything else, and no stamp covers a number."""
+    names = {"system_0": "Anchor (low-passed)", "system_1": "Griffin-Lim", "system_2": "our_melgan"}
+    figure = significance_figure(
+        analysed(simulated=True, n_systems=6), width_in=width_in, names=names,
+        stamps=["SYNTHETIC SPEECH: the recordings are not human speech"],
+    )  # fmt: skip
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    cells = [text for text in axes.texts if text.get_text()]
+    assert len(cells) == 30
+    cell_width = axes.images[0].get_window_extent().width / 6
+    for text in cells:
+        text.set_text("<.001")  # the longest
+    figure.draw_without_rendering()
+    assert all(text.get_window_extent().width < cell_width for text in cells)
+    labels = [label.get_window_extent() for label in axes.get_xticklabels()]
+    titles = [axes.title.get_window_extent(), *(one.get_window_extent() for one in figure.legends)]
+    assert not boxes_overlap([*labels, *titles, *(text.get_window_extent() for text in cells)])
+
+
+def test_a_crowded_significance_figure_keeps_its_colours_and_drops_its_numbers() -> None:
+    axes = significance_figure(analysed(n_systems=16)).axes[0]
+    assert not [text for text in axes.texts if text.get_text()]
+    assert np.asarray(axes.images[0].get_array()).shape == (16, 16)
+
+
+def test_pairs_without_a_test_are_not_drawn_as_equal() -> None:
+    one = rated().frame.query("listener == 'l0'")
+    analysis = analyse(ratings_from_frame(one, source="test"))
+    axes = significance_figure(analysis).axes[0]
+    assert set(np.asarray(axes.images[0].get_array()).ravel()) == {0}
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["–"] * 12
+    ranks = rank_figure(analysis).axes[0]
+    assert len(ranks.lines) == 1  # the means alone, no bar
+    assert [text.get_text() for text in ranks.texts] == ["not tested"] * 4
+
+
+def test_metric_figure_draws_the_interval_where_it_is_and_none_where_undefined() -> None:
+    ratings = rated()
+    analysis = analyse(ratings, methods=["wilson", "cluster2"])
+    metric = {one.system: float(row) for row, one in enumerate(analysis.systems)}
+    axes = metric_figure(analysis, metric, title="m", interval="wilson").axes[0]
+    drawn = {tuple(line.get_ydata()) for line in axes.lines[1:]}
+    found = [one.intervals["wilson"] for one in analysis.systems]
+    assert any(abs(one.high + one.low - 2 * one.estimate) > 0.01 for one in found)
+    assert drawn == {(one.low, one.high) for one in found}
+    lone = ratings_from_frame(ratings.frame.query("utterance == 'u0'").head(4), source="test")
+    alone = analyse(lone, methods=["crowdmos"])
+    axes = metric_figure(alone, metric, title="m", interval="crowdmos").axes[0]
+    assert all(np.isnan(line.get_ydata()).all() for line in axes.lines[1:])
+
+
+def test_names_in_the_metric_figure_do_not_hide_each_other() -> None:
+    analysis = analysed(n_systems=6)
+    metric = {one.system: 1.0 + 0.01 * row for row, one in enumerate(analysis.systems)}
+    figure = metric_figure(analysis, metric, title="m")
+    figure.draw_without_rendering()
+    texts_ = [text for text in figure.axes[0].texts if text.get_text().startswith("system_")]
+    assert len(texts_) == 6
+    assert not boxes_overlap([text.get_window_extent() for text in texts_])
 
 
 @pytest.mark.parametrize("draw", [significance_figure, rank_figure])

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from evalsuite.analysis import analyse
 from evalsuite.figures import figure_bytes, metric_figure
@@ -67,6 +68,48 @@ def test_undefined_values_and_other_utterances_take_no_part() -> None:
     (found,) = predict(analysis, ratings, lines)
     assert found.utterance_level.n == 30
     assert predict(analysis, ratings, []) == []
+
+
+def test_the_ceiling_takes_errors_not_half_widths_of_few_sentences() -> None:
+    """Three sentences: t(2) = 4.30, and half widths over 1.96 would leave no ceiling at all."""
+    random = np.random.default_rng(3)
+    cells = crossed_cells(12, 4, 3)
+    frame = pd.DataFrame(
+        {
+            "listener": cells.listeners.astype(str),
+            "system": [f"s{i}" for i in cells.systems],
+            "utterance": [f"u{i}" for i in cells.utterances],
+            "score": simulate_scores(cells, [2.7, 3.0, 3.3, 3.7], seed=5),
+        }
+    )
+    ratings = ratings_from_frame(frame, source="test")
+    analysis = analyse(ratings)
+    lines = [one for one in measured("m", lambda s, u: s + float(random.normal(0, 0.1)))
+             if one.system in {"s0", "s1", "s2", "s3"}]  # fmt: skip
+    (found,) = predict(analysis, ratings, lines)
+    means = [one.mean for one in analysis.systems]
+    quantile = scipy.stats.t.ppf(0.975, 2)
+    errors = [one.intervals["cluster2"].half_width / quantile for one in analysis.systems]
+    expected = math.sqrt(1 - np.mean(np.square(errors)) / np.var(means, ddof=1))
+    assert found.report.ceiling == pytest.approx(expected)
+    half_widths = [one.intervals["cluster2"].half_width / 1.96 for one in analysis.systems]
+    assert np.mean(np.square(half_widths)) > np.var(means, ddof=1)
+
+
+def test_few_systems_print_nothing_that_two_points_would_give() -> None:
+    ratings = heard()
+    two = [one for one in measured("m", lambda s, u: float(s)) if one.system in {"s0", "s5"}]
+    three = [
+        one for one in measured("m", lambda s, u: float(s)) if one.system in {"s0", "s2", "s5"}
+    ]
+    (found,) = predict(analyse(ratings), ratings, two)
+    assert math.isnan(found.report.agreement.lcc)
+    assert math.isnan(found.pairwise)
+    (found,) = predict(analyse(ratings), ratings, three)
+    assert found.report.agreement.lcc > 0.9
+    (row,) = prediction_table([found]).rows
+    assert (row.values["lcc_interval"], row.values["weakest_without"]) == ("", "")
+    assert math.isnan(row.values["weakest"])
 
 
 def test_table_json_and_figure() -> None:

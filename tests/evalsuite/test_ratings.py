@@ -130,6 +130,37 @@ def test_duplicates_can_be_refused(csv) -> None:
         read_ratings(path, duplicates="error")
 
 
+def test_ratings_of_several_trials_all_count_and_corrections_once(csv) -> None:
+    """A study may plan a stimulus twice for one listener: these are two ratings."""
+    rows = "a,m,u1,2,3,10\na,m,u1,5,7,40\na,m,u1,4,3,20\nb,m,u1,1,3,10\n"
+    path = csv(f"{HEADER},trial,submitted_at\n{rows}")
+    found = read_ratings(path)
+    assert found.frame[["listener", "score"]].values.tolist() == [
+        ["a", 5.0],
+        ["a", 4.0],
+        ["b", 1.0],
+    ]
+    assert found.notes == (
+        "1 repeated ratings (same listener, system, utterance, trial): the last counts",
+        "1 ratings are of a stimulus that the listener had rated before (in another trial): "
+        "all of them count",
+    )
+    assert read_ratings(path, duplicates="keep_first").frame["score"].tolist() == [2.0, 5.0, 1.0]
+    means = read_ratings(path, duplicates="mean")
+    assert means.frame["score"].tolist() == [pytest.approx(11 / 3), 1.0]
+    assert "2 repeated ratings" in means.notes[0] and "1 of them of another trial" in means.notes[0]
+    with pytest.raises(RatingsError, match="1 times in all"):
+        read_ratings(path, duplicates="error")
+
+
+@pytest.mark.parametrize("column", ["study", "trial", "presentation"])
+def test_what_tells_two_hearings_apart_must_be_in_every_row(csv, column: str) -> None:
+    whole = csv(f"{HEADER},{column}\na,m,u1,2,1\na,m,u1,3,2\n")
+    assert read_ratings(whole, duplicates="error").frame["score"].tolist() == [2.0, 3.0]
+    gaps = csv(f"{HEADER},{column}\na,m,u1,2,1\na,m,u1,3,\n")
+    assert read_ratings(gaps).frame["score"].tolist() == [3.0]
+
+
 def test_simulated_is_carried_and_a_mixture_noted(csv) -> None:
     path = csv(f"{HEADER},simulated\na,m,u1,2,True\nb,m,u1,3,0\nc,m,u1,3,1\n")
     found = read_ratings(path)
@@ -143,12 +174,49 @@ def test_two_scales_in_one_table_are_refused(csv) -> None:
         read_ratings(path)
 
 
+def test_a_simulated_that_is_neither_yes_nor_no_is_refused(csv) -> None:
+    path = csv(f"{HEADER},simulated\na,m,u1,2,maybe\nb,m,u1,3,no\nc,m,u1,3,\n")
+    with pytest.raises(RatingsError, match=r"1 values of 'simulated' .* row 2 \('maybe'\)\. "):
+        read_ratings(path)
+    plain = csv(f"{HEADER},simulated\na,m,u1,2,FALSE\nb,m,u1,3,no\nc,m,u1,3,\n")
+    assert read_ratings(plain).n_simulated == 0
+
+
+def test_a_row_with_another_number_of_fields_is_named_not_shifted(csv) -> None:
+    longer = csv(f"{HEADER}\nL0,a,u0,4,1\nL0,b,u0,3,2\n")
+    with pytest.raises(RatingsError, match=r"4 column names.* row 2 \(5\), row 3 \(5\)"):
+        read_ratings(longer)
+    later = csv(f'{HEADER},panel\nL0,a,u0,4,x\n\n"L,1",a,u0,4,x\nL2,a,u0,4\n')
+    with pytest.raises(RatingsError, match=r"5 column names.* row 5 \(4\)\."):
+        read_ratings(later)
+    many = csv(f"{HEADER}\n" + "x,a,u0,4,1\n" * 25)
+    with pytest.raises(RatingsError, match=r"row 11 \(5\) and 15 more"):
+        read_ratings(many)
+    whole = csv(f'{HEADER},panel\nL0,a,u0,4,\n\n"L,1",a,u0,4,x\n')
+    assert read_ratings(whole).frame["listener"].tolist() == ["L0", "L,1"]
+
+
+def test_two_columns_of_one_name_are_refused_if_they_are_read(csv) -> None:
+    with pytest.raises(RatingsError, match="more than one column 'score'"):
+        read_ratings(csv(f"{HEADER},score\na,m,u,4,1\n"))
+    with pytest.raises(RatingsError, match="more than one column 'mos'"):
+        read_ratings(csv("listener,system,utterance,mos,mos\na,m,u,4,1\n"), {"score": "mos"})
+    found = read_ratings(csv(f"{HEADER},remark,remark\na,m,u,4,x,y\n"))
+    assert found.frame["score"].tolist() == [4.0]
+
+
+def test_our_own_names_in_capitals_are_advised(csv) -> None:
+    with pytest.raises(RatingsError, match="--columns listener=Listener,score=Score"):
+        read_ratings(csv("Listener,system,utterance,Score\na,m,u,4\n"))
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("", "cannot be read"),
         (f"{HEADER}\n", "no usable rating"),
-        (f"{HEADER}\na,b,c,4,5,6,7\nx,y\na,b,c,4,5,6,7,8\n", "cannot be read"),
+        (f"{HEADER}\na,b,c,4,5,6,7\nx,y\na,b,c,4,5,6,7,8\n", r"row 2 \(7\), row 3 \(2\)"),
+        (f'{HEADER}\na,b,"c,4\n', "cannot be read|number of fields"),
     ],
 )
 def test_unusable_files(csv, text: str, fault: str) -> None:

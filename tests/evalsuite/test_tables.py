@@ -16,8 +16,9 @@ from evalsuite.analysis import Analysis, analyse
 from evalsuite.benchmark import Benchmark, BenchmarkSettings, Skipped, SystemSpeed
 from evalsuite.errors import UnknownName
 from evalsuite.ratings import ratings_from_frame
+from evalsuite.tables.comparisons import comparison_table, screening_table
 from evalsuite.tables.mos import best_match, mos_table
-from evalsuite.tables.names import DISPLAY_NAMES, match_key
+from evalsuite.tables.names import ABLATION_NAMES, display_name, match_key, paper_names
 from evalsuite.tables.published import PublishedRow, PublishedTable
 from evalsuite.tables.render import FORMATS, SUFFIXES, render
 from evalsuite.tables.speed import speed_table
@@ -134,14 +135,25 @@ def test_every_ablation_folder_has_its_row_in_table_2() -> None:
         "baseline", "spectral_norm", "l1_observed_space", "no_patch_gan", "no_dilations",
         "no_multiscale_disc", "no_weight_norm",
     ]  # fmt: skip
-    assert {match_key(DISPLAY_NAMES[folder]) for folder in folders} == printed
+    assert {match_key(ABLATION_NAMES[folder]) for folder in folders} == printed
+
+
+def test_a_baseline_is_the_papers_only_where_its_table_is_meant() -> None:
+    assert display_name("baseline") == "baseline"
+    analysis = scored({"baseline": 4, "no_dilations": 2})
+    own = rows_of(mos_table(analysis))
+    assert list(own) == ["baseline", "no_dilations"]
+    asked = mos_table(analysis, published=published_table(2), names=paper_names(2))
+    assert rows_of(asked)["Baseline (MelGAN)"].values["published_mos"] is not None
+    assert paper_names(None) == paper_names(3) == {}
 
 
 @pytest.mark.parametrize(
     ("systems", "number"),
     [
         (["original", "griffin_lim", "melgan"], 3),
-        (["original", "baseline", "no_dilations"], 2),
+        (["original", "baseline", "no_dilations"], None),
+        (["original", "w/o Dilated Convolutions"], 2),
         (["original", "hifigan"], None),
     ],
 )
@@ -239,6 +251,54 @@ def test_latex_rows_have_as_many_cells_as_columns() -> None:
     assert columns == "{lSSSSSSlSS}"
     assert {line.count(" & ") for line in body} == {len(columns) - 3}
     assert all(line.endswith(r"\\") for line in body)
+
+
+def test_intervals_that_do_not_lie_around_the_mos_show_their_ends() -> None:
+    rows = [(f"l{row}", "m", f"u{row % 4}", score) for row, score in enumerate([5, 5, 5, 4, 5, 3])]
+    frame = pd.DataFrame(rows, columns=["listener", "system", "utterance", "score"])
+    analysis = analyse(ratings_from_frame(frame, source="r"), methods=["t", "wilson"])
+    found = analysis.systems[0].intervals["wilson"]
+    table = mos_table(analysis)
+    assert f"[{found.low:.2f}, {found.high:.2f}]" in render(table, "md")
+    assert f"±{found.half_width:.2f}" not in render(table, "md")
+    assert f"±{analysis.systems[0].intervals['t'].half_width:.2f}" in render(table, "md")
+    assert any("wilson CI does not lie symmetrically" in line for line in table.footer)
+    cells = next(csv.DictReader(io.StringIO(render(table, "csv"))))
+    assert float(cells["wilson_low"]) == pytest.approx(found.low)
+    assert float(cells["wilson_half_width"]) == pytest.approx(found.half_width)
+    assert f" & [{found.low:.2f}, {found.high:.2f}] & " in render(table, "latex")
+
+
+def test_a_mixed_model_that_weights_otherwise_shows_its_ends() -> None:
+    generator = np.random.default_rng(1)
+    cells = generator.choice(6 * 8, 30, replace=False)
+    frame = pd.DataFrame(
+        {"listener": [f"l{one // 8}" for one in cells], "system": "m",
+         "utterance": [f"u{one % 8}" for one in cells],
+         "score": np.clip(3 + cells // 8 * 0.4 + generator.normal(0, 0.5, 30), 1, 5)}
+    )  # fmt: skip
+    analysis = analyse(ratings_from_frame(frame, source="r"), methods=["lmm"])
+    found = analysis.systems[0].intervals["lmm"]
+    assert abs(found.estimate - analysis.systems[0].mean) > 1e-4
+    assert f"[{found.low:.2f}, {found.high:.2f}]" in render(mos_table(analysis), "md")
+
+
+@pytest.mark.parametrize("build", [
+    lambda: mos_table(scored(simulated=True), published=published_table(3)),
+    lambda: comparison_table(scored()),
+    lambda: screening_table(scored()),
+    speed_table1,
+])  # fmt: skip
+def test_stock_latex_can_set_every_sign_of_our_tables(build) -> None:
+    text = render(build(), "latex")
+    assert text.isascii(), sorted({one for one in text if not one.isascii()})
+
+
+def test_signs_become_mathematics_in_latex() -> None:
+    table = Table("t", "t", "c", (Column("system", "d\u03b4"),), (Row({"system": "a \u2212 b"}),))
+    text = render(table, "latex")
+    assert r"{d$\delta$}" in text
+    assert r"a $-$ b" in text
 
 
 def test_unknown_format() -> None:

@@ -10,6 +10,7 @@ import statsmodels.api
 from statsmodels.stats.multitest import multipletests
 
 from evalsuite.errors import UnknownName
+from evalsuite.stats.cluster_contrast import cluster2_contrasts
 from evalsuite.stats.comparisons import (
     COMPARISONS,
     compare,
@@ -278,3 +279,13 @@ def test_a_million_ratings_need_no_table_of_listeners_by_stimuli() -> None:
     tracemalloc.stop()
     assert len(found) == 45
     assert peak < 500e6
+
+
+def test_a_system_with_one_rating_is_compared_with_none() -> None:
+    """Its mean has no variance that could be known; 0 in its place would make any p small."""
+    rows = [("a", f"l{i}", f"u{j}", 3 + (i + j) % 3) for i in range(5) for j in range(4)]
+    table = score_table(*zip(*rows, ("b", "l0", "u0", 1), strict=True))
+    (found,) = cluster2_contrasts(table, [(0, 1)], 0.95)
+    assert math.isnan(found.p)
+    assert math.isnan(found.half_width)
+    assert "one listener or one utterance" in found.reason

@@ -234,3 +234,29 @@ def test_bootstrap_is_seeded() -> None:
     )
     assert (first.low, first.high) == (again.low, again.high)
     assert (first.low, first.high) != (other.low, other.high)
+
+
+def test_no_random_effect_to_estimate_is_undefined_with_a_reason() -> None:
+    """Every rating by its own listener of its own utterance, or one rating a system."""
+    names = [str(i) for i in range(12)]
+    solo = score_table(["a"] * 12, names, names, [1, 2, 3, 4, 5, 4, 3, 2, 1, 2, 3, 4])
+    thin = score_table(["a", "b", "c"], ["x", "y", "x"], ["1", "2", "2"], [1, 3, 5])
+    for table in (solo, thin):
+        assert fit_ratings(table) is None
+        for found in INTERVALS["lmm"].compute(table, IntervalOptions()):
+            assert math.isnan(found.half_width)
+            assert "no random effects" in found.reason
+
+
+def test_an_interaction_that_is_its_listener_is_not_estimated_beside_it() -> None:
+    """Listeners who heard one system each: nobody can tell strictness from taste."""
+    cells = crossed_cells(16, 1, 8)
+    systems = cells.listeners % 2
+    random = np.random.default_rng(0)
+    scores = 3 + random.normal(0, 0.5, 16)[cells.listeners] + random.normal(0, 0.5, len(systems))
+    table = score_table(
+        systems.astype(str), cells.listeners.astype(str), cells.utterances.astype(str), scores
+    )
+    model = fit_ratings(table)
+    assert model is not None
+    assert list(model.deviations) == ["listener", "utterance", "utterance:system", "residual"]

@@ -250,3 +250,11 @@ def test_coverage_for_new_listeners_and_sentences() -> None:
     assert 0.93 <= held["cluster2"] <= 0.97
     assert held["crowdmos"] == pytest.approx(0.943, abs=0.015)
     assert held["moments"] == pytest.approx(0.938, abs=0.015)
+
+
+def test_ratings_that_cancel_in_all_listeners_and_sentences_show_no_spread() -> None:
+    """Two listeners who disagree in opposite ways: 0 would look like certainty."""
+    table = score_table(["s"] * 4, ["a", "a", "b", "b"], ["u", "v", "u", "v"], [4.1, 2.1, 2.1, 4.1])
+    found = INTERVALS["cluster2"].compute(table, IntervalOptions())[0]
+    assert math.isnan(found.half_width)
+    assert "all listeners and all sentences have one mean" in found.reason

@@ -88,9 +88,26 @@ def test_noise_ceiling_is_the_correlation_of_the_truth_with_noisy_means() -> Non
     truth = random.normal(3, 0.5, 4000)
     noise = 0.3
     observed = truth + random.normal(0, noise, 4000)
-    ceiling = noise_ceiling(observed, np.full(4000, 1.96 * noise))
+    ceiling = noise_ceiling(observed, np.full(4000, noise))
     assert ceiling == pytest.approx(agreement(truth, observed).lcc, abs=0.02)
-    assert noise_ceiling(np.array([3.0, 3.01]), np.array([0.5, 0.5])) == 0.0
+    # Errors as large as the whole spread leave the ceiling unknown, which is not 0.
+    assert math.isnan(noise_ceiling(np.array([3.0, 3.01]), np.array([0.5, 0.5])))
+    assert math.isnan(noise_ceiling(np.array([3.0]), np.array([0.1])))
+
+
+def test_two_points_have_no_correlation_and_three_no_interval() -> None:
+    """Two points always lie on a line, three drawn again are the same three or fewer."""
+    listeners, metric = np.array([1.2, 3.0, 4.4]), np.array([1.0, 3.5, 4.0])
+    assert math.isnan(agreement(listeners[:2], metric[:2]).lcc)
+    assert agreement(listeners, metric).lcc == pytest.approx(
+        scipy.stats.pearsonr(listeners, metric).statistic
+    )
+    assert np.isnan(leave_one_system_out(listeners, metric)).all()
+    assert np.isnan(bootstrap_correlation(listeners, metric)).all()
+    # No resample of two distinct systems: else a third of these would be exactly 1 or -1.
+    four, other = np.append(listeners, 2.0), np.append(metric, 0.5)
+    (low, high), _ = bootstrap_correlation(four, other, n_resamples=300)
+    assert -1 < low < high < 1
 
 
 def test_pairwise_accuracy_counts_what_listeners_told_apart() -> None:

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+import scipy.optimize
+from scipy.special import expit
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from evalsuite.stats.ordinal import fit_ordinal, ordinal_contrasts
@@ -99,3 +101,108 @@ def test_no_finite_ability_is_no_p() -> None:
     (found,) = ordinal_contrasts(table, [(0, 1)], 0.95)
     assert math.isnan(found.p)
     assert "no finite ability" in found.reason
+
+
+def table_of(*scores_of_systems) -> ScoreTable:
+    rows = [
+        (f"s{system}", str(number % 5), str(number % 4), score)
+        for system, scores in enumerate(scores_of_systems)
+        for number, score in enumerate(scores)
+    ]
+    return score_table(*zip(*rows, strict=True))
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        ([4, 5] * 10, [3, 4] * 10, [1, 2] * 10),  # each split touches at most in one score
+        ([3, 4, 5] * 6, [1, 2, 3] * 6),
+        ([3] * 12, [3, 4] * 6),
+        ([4, 5] * 10, [1, 2] * 10),
+    ],
+)
+def test_systems_without_overlap_have_no_finite_ability(scores) -> None:
+    table = table_of(*scores)
+    assert fit_ordinal(table) is None
+    (found,) = ordinal_contrasts(table, [(0, 1)], 0.95)
+    assert math.isnan(found.p)
+    assert math.isnan(found.difference)
+    assert "no finite ability" in found.reason
+
+
+def test_a_system_inside_the_range_of_another_is_not_separated() -> None:
+    model = fit_ordinal(table_of([3] * 12, [2, 3, 4] * 6))
+    assert model is not None
+    assert abs(model.abilities[1]) < 1e-6  # by symmetry
+
+
+def test_pairs_on_the_same_side_are_compared_as_if_the_others_were_not_there() -> None:
+    """Two bad systems below two good ones; the likelihood of all is the product of both parts'."""
+    random = np.random.default_rng(1)
+    bad, worse = random.integers(1, 4, 40), random.integers(1, 3, 40)
+    good, better = random.integers(3, 6, 40), random.integers(4, 6, 40)
+    table = table_of(bad, worse, good, better)
+    low, across, high = ordinal_contrasts(table, [(0, 1), (0, 2), (3, 2)], 0.95)
+    assert math.isnan(across.p)
+    for found, alone in ((low, table_of(bad, worse)), (high, table_of(better, good))):
+        (expected,) = ordinal_contrasts(alone, [(0, 1)], 0.95)
+        assert found.difference == pytest.approx(expected.difference, abs=1e-6)
+        assert found.p == pytest.approx(expected.p, abs=1e-9)
+    assert (high.a, high.b) == ("s3", "s2")
+
+
+def test_the_likelihood_of_separated_groups_is_the_product_of_theirs() -> None:
+    """The parameters of both groups, those of the upper one moved far up, put into one model."""
+    random = np.random.default_rng(1)
+    lower = [random.integers(1, 4, 40), random.integers(1, 3, 40)]
+    upper = [random.integers(3, 6, 40), random.integers(4, 6, 40)]
+    low, high = fit_ordinal(table_of(*lower)), fit_ordinal(table_of(*upper))
+    assert low is not None
+    assert high is not None
+    far = 40.0
+    thresholds = np.concatenate([[-np.inf], low.thresholds, high.thresholds + far, [np.inf]])
+    abilities = np.concatenate([low.abilities, high.abilities + far])
+    total = sum(
+        np.log(expit(thresholds[scores] - ability) - expit(thresholds[scores - 1] - ability)).sum()
+        for scores, ability in zip([*lower, *upper], abilities, strict=True)
+    )
+    assert total == pytest.approx(low.log_likelihood + high.log_likelihood, abs=1e-6)
+
+
+def climbs_without_end(used: np.ndarray) -> bool:
+    """Linear programme: is there a direction that lowers no probability and raises one?
+
+    Directions of thresholds and abilities; of a used score every edge it has must not move inwards
+    (threshold above: up or still against the ability, below: down or still).
+    """
+    n_systems, n_levels = used.shape
+    rows = []
+    for system, level in np.argwhere(used):
+        for edge, sign in ((level, 1), (level - 1, -1)):
+            if 0 <= edge < n_levels - 1:
+                row = np.zeros(n_levels - 1 + n_systems)
+                row[edge], row[n_levels - 1 + system] = sign, -sign
+                rows.append(row)
+    gains = np.array(rows)
+    order = np.diff(np.eye(n_levels - 1 + n_systems), axis=0)[: n_levels - 2]
+    found = scipy.optimize.linprog(
+        -gains.sum(axis=0), A_ub=-np.vstack([gains, order]), b_ub=np.zeros(len(gains) + len(order)),
+        bounds=(-1, 1),
+    )  # fmt: skip
+    return bool(found.fun < -1e-9)
+
+
+def test_separation_is_that_of_a_linear_programme() -> None:
+    random = np.random.default_rng(5)
+    outcomes = []
+    for _ in range(150):
+        n_systems = int(random.integers(2, 5))
+        used = random.random((n_systems, 5)) < 0.4
+        used[np.arange(n_systems), random.integers(0, 5, n_systems)] = True
+        used = used[:, used.any(axis=0)]
+        if used.shape[1] < 2:
+            continue
+        scores = [np.repeat(np.flatnonzero(row) + 1, 3).tolist() for row in used]
+        outcomes.append(climbs_without_end(used))
+        assert (fit_ordinal(table_of(*scores)) is None) == outcomes[-1]
+    assert 20 < sum(outcomes) < len(outcomes) - 20

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 from statsmodels.stats.proportion import proportion_confint
 
-from evalsuite.errors import TooFewRatings
+from evalsuite.errors import TooFewRatings, UnknownName
 from evalsuite.stats.bradley_terry import best_worst_scores, best_worst_wins, fit_bradley_terry
 from evalsuite.stats.discrimination import abx_share_correct, discrimination, sensitivity
 from evalsuite.stats.mushra import mushra_screening, mushra_summary, mushra_tests
@@ -86,6 +86,20 @@ def test_clusters_widen_the_interval_of_opinionated_listeners() -> None:
     assert found.cluster_high - found.cluster_low > 3 * (found.high - found.low)
     alone = preference(answers[:20], listeners[:20], np.arange(20))
     assert math.isnan(alone.cluster_low)
+    assert found.p < 0.01 < 0.3 < found.cluster_p
+
+
+def test_clustered_p_agrees_with_its_interval_and_is_undefined_without_spread() -> None:
+    random = np.random.default_rng(4)
+    for seed in range(20):
+        answers = np.where(np.random.default_rng(seed).random(60) < 0.62, 1, -1)
+        listeners, utterances = random.integers(0, 8, 60), random.integers(0, 6, 60)
+        found = preference(answers, listeners, utterances)
+        assert (found.cluster_p < 0.05) == (not found.cluster_low <= 0.5 <= found.cluster_high)
+    alike = preference(np.ones(60, np.int64), listeners, utterances)
+    assert math.isnan(alike.cluster_low)
+    assert math.isnan(alike.cluster_p)
+    assert alike.low < 1
 
 
 def test_sensitivity_has_the_tabled_values_and_inverts_the_share() -> None:
@@ -133,6 +147,13 @@ def test_mushra_screening_names_who_misses_the_reference() -> None:
     found = mushra_screening(mushra_table(70), reference="reference", mid_anchor="anchor")
     assert [one.listener for one in found if one.would_exclude] == ["3"]
     assert {one.rule for one in found} == {"mushra_reference", "mushra_anchor"}
+
+
+def test_mushra_screening_refuses_a_reference_that_nobody_rated() -> None:
+    with pytest.raises(UnknownName, match="write 'reference'"):
+        mushra_screening(mushra_table(), reference="referense")
+    with pytest.raises(UnknownName, match="'low'"):
+        mushra_screening(mushra_table(), reference="reference", mid_anchor="low")
 
 
 def test_mushra_tests_are_scipys_over_listeners_medians() -> None:

@@ -135,3 +135,16 @@ def test_undefined_correlation_excludes_nobody() -> None:
         assert math.isnan(one.value)
         assert not one.would_exclude
         assert "undefined" in one.reason
+
+
+def test_bt500_is_undefined_for_who_rated_what_nobody_else_did() -> None:
+    """No deviation can be seen, which is not a share of 0."""
+    table = score_table(
+        ["a"] * 5, ["x", "y", "z", "w", "w"], ["1", "1", "2", "3", "1"], [3, 4, 5, 1, 2]
+    )
+    for rule in ("bt500", "bt500_population"):
+        found = {one.listener: one for one in screen(table, (rule,))}
+        assert math.isnan(found["z"].value)
+        assert not found["z"].would_exclude
+        assert "rated by anyone else" in found["z"].reason
+        assert [found[name].value for name in "xyw"] == [0.0, 0.0, 0.0]
