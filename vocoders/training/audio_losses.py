@@ -10,7 +10,7 @@ __all__ = ["AudioLosses"]
 
 
 class AudioLosses:
-    """The terms of `LossConfig` that have a weight: waveform L1, log-mel L1, STFT loss.
+    """The terms of `LossConfig` that have a weight: waveform L1, log-mel L1, STFT, DC offset.
 
     Parameters
     ----------
@@ -43,4 +43,7 @@ class AudioLosses:
             parts["generator/log_mel_l1"] = weights.log_mel_l1 * l1
         if weights.stft:
             parts["generator/stft"] = weights.stft * self._stft(fake, real)
+        if weights.dc_offset:
+            apart = nn.functional.l1_loss(fake.mean(dim=-1), real.mean(dim=-1))
+            parts["generator/dc_offset"] = weights.dc_offset * apart
         return parts

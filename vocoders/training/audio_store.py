@@ -3,7 +3,8 @@
 *Writes*::
 
     CACHE/<contents>.pcm      all recordings one after the other, 16 bit, at one rate and peak
-    CACHE/<contents>.json     which recording is where; written last, so it makes the other valid
+    CACHE/<contents>.json     which recording is where; written last, so it makes the other valid,
+                              as long as that has the length it says
     CACHE/<listing>.list      which contents a corpus had when its files looked like this
 
 The first name is the hash of the recordings' hashes, the rate and the peak; the second of paths,
@@ -11,26 +12,27 @@ sizes and times, so that an unchanged corpus is not read again.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from evalsuite.audio import probe, read_wave, resample
 from evalsuite.corpus import load_corpus, require_clean
 from evalsuite.corpus.layout import choose_kind, list_recordings
-from evalsuite.errors import AudioError
+from evalsuite.errors import AudioError, CorpusError
 from evalsuite.files import atomic_path, sha256_json, write_text
 from evalsuite.types import Utterance
+from vocoders.training.config import OtherRates
 
 __all__ = ["FULL_SCALE_16_BIT", "AudioStore", "Clip", "decode", "open_audio"]
 
 #: What 1 is among the stored numbers.
 FULL_SCALE_16_BIT = 32768
 _SAMPLE = np.dtype("<i2")
-_VERSION = 1
+_VERSION = 2
 
 
 class Clip(BaseModel):
@@ -39,6 +41,7 @@ class Clip(BaseModel):
     Parameters
     ----------
     start, n_samples : where it lies in the store, in samples at the store's rate.
+    file_rate : hertz, of the original file.
     utterance : as loaded; its path and duration are those of the original file.
     """
 
@@ -47,6 +50,7 @@ class Clip(BaseModel):
     utterance: Utterance
     start: int
     n_samples: int
+    file_rate: int
 
 
 class _Index(BaseModel):
@@ -70,12 +74,22 @@ class AudioStore:
         self._samples, self.clips, self.sample_rate = samples, clips, sample_rate
 
     def read(self, clip: int, start: int, n_samples: int) -> NDArray[np.int16]:
-        """Cut `n_samples` out of a clip; beyond its end come zeros."""
+        """Cut `n_samples` out of a clip; beyond its end come zeros.
+
+        Raises
+        ------
+        CorpusError if the store is shorter than it says: silence is never made up within a clip.
+        """
         place = self.clips[clip]
-        wanted = self._samples[place.start + start : place.start + place.n_samples][:n_samples]
-        if len(wanted) == n_samples:
-            return wanted
-        return np.pad(wanted, (0, n_samples - len(wanted)))
+        n_there = min(n_samples, max(place.n_samples - start, 0))
+        wanted = self._samples[place.start + start :][:n_there]
+        if len(wanted) < n_there:
+            raise CorpusError(
+                f"the decoded recordings end within {place.utterance.id}",
+                wanted=f"{place.n_samples} samples of it",
+                do="give the same command again: they are decoded anew",
+            )
+        return np.pad(wanted, (0, n_samples - n_there)) if n_there < n_samples else wanted
 
     def read_all(self, clip: int) -> NDArray[np.float32]:
         """Whole clip, float32, full scale 1."""
@@ -105,7 +119,8 @@ def open_audio(
     peak: float,
     kind: str = "auto",
     skip_bad: bool = False,
-    other_rates: str = "resample",
+    other_rates: OtherRates = "resample",
+    unused: Collection[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> AudioStore:
     """Open the decoded recordings of a corpus; decode what the cache does not hold.
@@ -114,7 +129,10 @@ def open_audio(
     ----------
     corpus : a folder, or a table of recordings.
     cache : folder of the decoded files; may be shared by any number of trainings.
-    sample_rate : hertz; others are resampled once, or refused (`other_rates` ``error``).
+    sample_rate : hertz.
+    other_rates : which other rates are refused and not resampled, see
+        `vocoders.training.config.DataConfig`.
+    unused : ids of recordings that may have any rate, such as those for tests.
     peak : each recording is scaled to it; silence stays silent.
     skip_bad : leave recordings with faults out instead of refusing the corpus.
     progress : called with the number of decoded recordings and the number in all.
@@ -132,11 +150,14 @@ def open_audio(
     contents = [[utterance.id, utterance.sha256] for utterance in utterances]
     digest = sha256_json([_VERSION, sample_rate, peak, contents])
     path = cache / f"{digest}.pcm"
-    index = _read_index(path.with_suffix(".json"))
-    if other_rates == "error":
-        _refuse_other_rates(utterances, sample_rate)
-    if index is None or not path.is_file():
-        index = _decode(utterances, path, sample_rate, peak, progress)
+    index = _read_index(path)
+    if index is not None:
+        rates = [clip.file_rate for clip in index.clips]
+    else:
+        rates = [probe(utterance.path).sample_rate for utterance in utterances]
+    _refuse_rates(utterances, rates, sample_rate, other_rates, unused)
+    if index is None:
+        index = _decode(utterances, rates, path, sample_rate, peak, progress)
     # The index may have been written for a copy of the corpus elsewhere.
     clips = tuple(
         clip.model_copy(update={"utterance": utterance})
@@ -150,7 +171,8 @@ def _listing_digest(corpus: Path, kind: str, *, skip_bad: bool) -> str:
     facts = []
     for entry in listing.entries:
         state = entry.path.stat() if entry.path.is_file() else None
-        looks = [state.st_size, state.st_mtime_ns] if state else None
+        # The time of the last change cannot be set back, as that of the content can.
+        looks = [state.st_size, state.st_mtime_ns, state.st_ctime_ns] if state else None
         facts.append([entry.id, str(entry.path.resolve()), entry.speaker, entry.text, looks])
     problems = [str(problem) for problem in listing.problems]
     return sha256_json([_VERSION, facts, problems, skip_bad])
@@ -171,25 +193,47 @@ def _known_listing(path: Path) -> tuple[Utterance, ...] | None:
 
 
 def _read_index(path: Path) -> _Index | None:
+    """Index of the decoded recordings in `path`; None if either is missing, damaged or cut off."""
     try:
-        return _Index.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+        text = path.with_suffix(".json").read_text(encoding="utf-8")
+        index = _Index.model_validate_json(text)
+        n_bytes = path.stat().st_size
+    except (OSError, ValueError):
         return None
+    whole = n_bytes == _SAMPLE.itemsize * sum(clip.n_samples for clip in index.clips)
+    return index if whole else None
 
 
-def _refuse_other_rates(utterances: tuple[Utterance, ...], sample_rate: int) -> None:
-    for utterance in utterances:
-        found = probe(utterance.path).sample_rate
-        if found != sample_rate:
-            raise AudioError(
-                f"{utterance.path} has {found} Hz",
-                wanted=f"{sample_rate} Hz, as data.sample_rate says",
-                do="set data.other_rates: resample, or convert the corpus",
-            )
+def _refuse_rates(
+    utterances: Sequence[Utterance],
+    rates: Sequence[int],
+    sample_rate: int,
+    other_rates: OtherRates,
+    unused: Collection[str],
+) -> None:
+    """Refuse the corpus for rates that may not be converted, naming how many and one of them."""
+    refused = [
+        (utterance, rate)
+        for utterance, rate in zip(utterances, rates, strict=True)
+        if utterance.id not in unused
+        and (rate < sample_rate if other_rates == "downsample" else rate != sample_rate)
+    ]
+    if other_rates == "resample" or not refused:
+        return
+    (first, rate), n = refused[0], len(refused)
+    least = "at least " if other_rates == "downsample" else ""
+    raise AudioError(
+        f"{n} of {len(utterances)} recordings, such as {first.path}, have {rate} Hz"
+        if n > 1
+        else f"{first.path} has {rate} Hz",
+        wanted=f"{least}{sample_rate} Hz, as data.sample_rate says",
+        do="leave them out, train at their rate, or set data.other_rates: resample",
+    )
 
 
 def _decode(
     utterances: tuple[Utterance, ...],
+    rates: Sequence[int],
     path: Path,
     sample_rate: int,
     peak: float,
@@ -199,10 +243,11 @@ def _decode(
     clips: list[Clip] = []
     end = 0
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        for number, utterance in enumerate(utterances, start=1):
+        for number, (utterance, rate) in enumerate(zip(utterances, rates, strict=True), start=1):
             samples = decode(utterance, sample_rate, peak)
             stream.write(samples.tobytes())
-            clips.append(Clip(utterance=utterance, start=end, n_samples=len(samples)))
+            clip = Clip(utterance=utterance, start=end, n_samples=len(samples), file_rate=rate)
+            clips.append(clip)
             end += len(samples)
             if progress is not None:
                 progress(number, len(utterances))

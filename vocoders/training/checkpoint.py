@@ -6,7 +6,9 @@
 
 import errno
 import io
+import pickle
 import random
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +23,10 @@ from evalsuite.files import atomic_path
 __all__ = [
     "Checkpoints",
     "explain_full_disk",
+    "first_line",
     "random_state",
     "restore_random_state",
+    "why_unreadable",
 ]
 
 _FORMAT = 1
@@ -56,7 +60,9 @@ class Checkpoints:
         # In memory first: torch reports a full disk as a failed assertion about positions.
         buffer = io.BytesIO()
         torch.save({"format": _FORMAT, "n_steps": n_steps, **content}, buffer)
-        with explain_full_disk(path), atomic_path(path) as temporary:
+        before = self.paths()
+        left = f"goes on from {before[-1].name}" if before else "begins anew: nothing is saved yet"
+        with explain_full_disk(path, then=f"it {left}"), atomic_path(path) as temporary:
             temporary.write_bytes(buffer.getbuffer())
         for old in self.paths()[: -self._keep]:
             old.unlink(missing_ok=True)
@@ -83,7 +89,7 @@ class Checkpoints:
             try:
                 return _read(path), damaged
             except Exception as error:  # a torn pickle can raise anything
-                damaged.append(f"{path} cannot be read ({_first_line(error)})")
+                damaged.append(f"{path} cannot be read ({why_unreadable(path, error)})")
         if damaged:
             raise CheckpointError(
                 "; ".join(damaged),
@@ -94,8 +100,15 @@ class Checkpoints:
 
 
 @contextmanager
-def explain_full_disk(path: Path) -> Iterator[None]:
-    """Turn a full disk into a `TrainingError`; other errors pass."""
+def explain_full_disk(
+    path: Path, *, then: str = "it goes on from the newest checkpoint, if there is one"
+) -> Iterator[None]:
+    """Turn a full disk into a `TrainingError`; other errors pass.
+
+    Parameters
+    ----------
+    then : what the same command does once there is room.
+    """
     try:
         yield
     except OSError as error:
@@ -104,7 +117,7 @@ def explain_full_disk(path: Path) -> Iterator[None]:
         raise TrainingError(
             f"{path} could not be written: {error.strerror}",
             wanted="free space for checkpoints, weights and samples",
-            do="make room and give the same command again: it goes on from the last checkpoint",
+            do=f"make room and give the same command again: {then}",
         ) from error
 
 
@@ -139,5 +152,29 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    r"""First line of an error's text, its type if it has none.
+
+    >>> first_line(EOFError()), first_line(ValueError("no\nmore"))
+    ('EOFError', 'no')
+    """
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def why_unreadable(path: Path, error: Exception) -> str:
+    """Say why torch could not load a file.
+
+    Its own words are of pickles and archives, or advise to load the file unsafely.
+    """
+    try:
+        if path.stat().st_size == 0:
+            return "it is empty"
+        if not zipfile.is_zipfile(path):
+            return "it is cut off, or no file of torch.save"
+    except OSError as at_once:
+        return at_once.strerror or first_line(at_once)
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds something else than numbers, texts and tensors"
+    if isinstance(error, ValueError):
+        return first_line(error)
+    return f"its content is damaged: {type(error).__name__}"

@@ -22,6 +22,7 @@ from vocoders.training.step import StepKind, find_step_kind
 __all__ = [
     "DataConfig",
     "OptimiserConfig",
+    "OtherRates",
     "Precision",
     "RunConfig",
     "TrainingConfig",
@@ -30,6 +31,7 @@ __all__ = [
     "load_config",
 ]
 
+OtherRates = Literal["downsample", "resample", "error"]
 Precision = Literal["float32", "bfloat16", "auto"]
 
 
@@ -45,8 +47,10 @@ class DataConfig(StrictModel):
     amplitude : a crop is then scaled by a factor drawn from this range (release: 0.3 to 1).
     valid_clips : held out for validation, if the corpus names no split itself.
     short_clips : ``pad`` fills clips shorter than a segment with zeros at the end, as the release
-        does; ``error`` refuses them.
-    other_rates : ``resample`` converts recordings of another rate once; ``error`` refuses them.
+        does, and refuses a corpus that has no other clips; ``error`` refuses any.
+    other_rates : ``downsample`` converts recordings of a higher rate once and refuses those of a
+        lower one, from which a network would learn that the upper bands are empty; ``resample``
+        converts both; ``error`` refuses both.
     """
 
     sample_rate: PositiveInt = 22050
@@ -56,7 +60,7 @@ class DataConfig(StrictModel):
     amplitude: tuple[float, float] = (0.3, 1.0)
     valid_clips: PositiveInt = 16
     short_clips: Literal["pad", "error"] = "pad"
-    other_rates: Literal["resample", "error"] = "resample"
+    other_rates: OtherRates = "downsample"
 
     @pydantic.model_validator(mode="after")
     def _range_is_one(self) -> "DataConfig":

@@ -17,16 +17,43 @@ import yaml
 
 from evalsuite.errors import ConfigError, UnknownName
 
-__all__ = ["StrictModel", "config_names", "merge_config", "validate_config"]
+__all__ = ["StrictModel", "config_names", "first_fault", "merge_config", "validate_config"]
 
 _FOLDER = Path(__file__).resolve().parents[1] / "configs"
 _SUFFIXES = (".yaml", ".yml")
+_SHOWN = 60
+# What each kind of pydantic's faults asks for; {..} is filled with the limits it names.
+_WANTED = {
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number from {ge:g} upward",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number up to {le:g}",
+    "finite_number": "a finite number",
+    "literal_error": "{expected}",
+    "too_short": "at least {min_length} values",
+    "too_long": "at most {max_length} values",
+}
+# By the first word of a fault's name: int_type, int_parsing, …
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "path": "a path",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "keys with values",
+    "model": "a section with keys of its own",
+    "dataclass": "a section with keys of its own",
+}
 
 
 class StrictModel(pydantic.BaseModel):
-    """Frozen; unknown keys and values of another type are errors (``yes`` is no number)."""
+    """Frozen; unknown keys, infinity and values of another type are errors (``yes``: no number)."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
 
 Model = TypeVar("Model", bound=StrictModel)
@@ -185,7 +212,7 @@ def _explain(error: pydantic.ValidationError, name: str, model: type[StrictModel
     unknown = {"extra_forbidden", "unexpected_keyword_argument"}
     fault = min(error.errors(include_url=False), key=lambda fault: fault["type"] not in unknown)
     path = [str(part) for part in fault["loc"]]
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _wanted(fault)
     if fault["type"] in unknown:
         # The key may be right and stand at the wrong depth.
         near = get_close_matches(path[-1], sorted(set(_keys_below(model))), n=1, cutoff=0.5)
@@ -203,6 +230,44 @@ def _explain(error: pydantic.ValidationError, name: str, model: type[StrictModel
         key, message = message.split(": ", 1)
         path, given = [key], " does not fit"
     return ConfigError(f"{name}: {'.'.join(path)}{given}", wanted=message, do="correct the value")
+
+
+def first_fault(error: Exception) -> str:
+    """Say in one line what is wrong with a file that was read into a model.
+
+    >>> class Point(StrictModel):
+    ...     x: pydantic.PositiveInt
+    >>> try:
+    ...     Point.model_validate_json('{"x": -1}')
+    ... except pydantic.ValidationError as error:
+    ...     first_fault(error)
+    'x: a number above 0 is wanted, not -1'
+    """
+    if not isinstance(error, pydantic.ValidationError):
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    fault = error.errors(include_url=False)[0]
+    place = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "json_invalid":
+        return "it is no JSON"
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    given = json.dumps(fault["input"], default=str)
+    shown = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…"
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {place}"
+    return f"{place or 'the file'}: {_wanted(fault)} is wanted, not {shown}"
+
+
+def _wanted(fault: Any) -> str:
+    """Say what would have been right, in our words."""
+    kind = fault["type"]
+    if kind in _WANTED:
+        return _WANTED[kind].format(**fault.get("ctx", {}))
+    start = kind.partition("_")[0]
+    if start in _KINDS:
+        return _KINDS[start]
+    text: str = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return text
 
 
 def _fields(model: Any, path: Sequence[str] = ()) -> dict[str, Any]:

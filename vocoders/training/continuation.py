@@ -97,10 +97,10 @@ def continue_training(
     snapshot = read_snapshot(state, overrides=(*_LENT_MACHINE, *settings))
     corpus = unpack_data(data, out / "corpus") if (data / INDEX_NAME).is_file() else data
     if Checkpoints(out / "checkpoints").paths():
-        shown.say(f"{out} has checkpoints of its own: going on from them, not from {state}")
+        shown.warn(f"{out} has checkpoints of its own: going on from them, not from {state}")
     else:
         for line in snapshot.said:
-            shown.say(f"the state: {line}")
+            shown.warn(f"the state: {line}")
         place_state(snapshot, corpus, out, progress=shown)
     passed_min = (time.monotonic() - started) / 60
     reserve_min = min(_LONGEST_RESERVE_MIN, minutes / 4)

@@ -34,7 +34,8 @@ class CropStream:
 
     Raises
     ------
-    AudioError for a clip shorter than a segment, if the configuration says so.
+    AudioError for a clip shorter than a segment, if the configuration says so; in any case if all
+    of them are.
     ConfigError if the batch cannot be shared evenly.
     """
 
@@ -59,8 +60,7 @@ class CropStream:
         part = config.batch_size // processes.count
         self._part = range(processes.rank * part, (processes.rank + 1) * part)
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
-        if config.short_clips == "error":
-            self._refuse_short_clips()
+        self._refuse_short_clips()
 
     def batch(self, step: int, device: torch.device) -> Tensor:
         """Crops of this process for one step, float32 of shape (part of batch, 1, samples)."""
@@ -93,11 +93,13 @@ class CropStream:
     def _refuse_short_clips(self) -> None:
         n = self._config.segment_samples
         short = [c for i in self._clips if (c := self._store.clips[i]).n_samples < n]
-        if short:
-            first = short[0]
-            raise AudioError(
-                f"{len(short)} clips are shorter than a segment, such as {first.utterance.path} "
-                f"({first.n_samples} samples)",
-                wanted=f"at least {n} samples at {self._store.sample_rate} Hz",
-                do="set data.short_clips: pad, lower data.segment_samples, or leave them out",
-            )
+        if not short or (self._config.short_clips == "pad" and len(short) < len(self._clips)):
+            return
+        first, n_clips = short[0], len(self._clips)
+        ways = "lower data.segment_samples, or leave them out"
+        raise AudioError(
+            f"{len(short)} of {n_clips} clips are shorter than a segment, such as "
+            f"{first.utterance.path} ({first.n_samples} samples)",
+            wanted=f"at least {n} samples at {self._store.sample_rate} Hz",
+            do=ways if len(short) == n_clips else f"set data.short_clips: pad, {ways}",
+        )

@@ -35,6 +35,8 @@ class LossConfig(StrictModel):
     audio_l1 : weight of L1 between waveforms, for the ablations with "L1 loss".
     log_mel_l1, stft : weights of log-mel L1 (decades) and multi-resolution STFT loss next to the
         adversarial loss; neither is in the paper.
+    dc_offset : weight of the distance between the means of generated and recorded crops, which
+        the two spectral losses hardly see (one or two of 513 bins); not in the paper either.
     """
 
     feature_matching: NonNegativeFloat = 10.0
@@ -43,6 +45,7 @@ class LossConfig(StrictModel):
     audio_l1: NonNegativeFloat = 0.0
     log_mel_l1: NonNegativeFloat = 0.0
     stft: NonNegativeFloat = 0.0
+    dc_offset: NonNegativeFloat = 0.0
 
 
 class WarmUpConfig(StrictModel):
@@ -51,7 +54,7 @@ class WarmUpConfig(StrictModel):
     Parameters
     ----------
     steps : length of the phase; 0 = none.
-    log_mel_l1, stft : weights of the two losses.
+    log_mel_l1, stft, dc_offset : weights of the losses, as in `LossConfig`.
     learning_rate : of the generator when the phase begins; null = that of the training.
     final_learning_rate : when it ends, reached along half a cosine; null = it stays the same.
     """
@@ -59,8 +62,19 @@ class WarmUpConfig(StrictModel):
     steps: NonNegativeInt = 0
     log_mel_l1: NonNegativeFloat = 1.0
     stft: NonNegativeFloat = 1.0
+    dc_offset: NonNegativeFloat = 0.0
     learning_rate: PositiveFloat | None = None
     final_learning_rate: PositiveFloat | None = None
+
+    @property
+    def losses(self) -> LossConfig:
+        """The same weights as those of a training; what is not named has none."""
+        return LossConfig(
+            feature_matching=0.0,
+            log_mel_l1=self.log_mel_l1,
+            stft=self.stft,
+            dc_offset=self.dc_offset,
+        )
 
     def learning_rate_at(self, n_done: int, otherwise: float) -> float:
         """Learning rate of the generator after `n_done` steps; `otherwise` is the training's.

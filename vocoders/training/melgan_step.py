@@ -23,7 +23,7 @@ from vocoders.training.adversary import Adversary
 from vocoders.training.audio_losses import AudioLosses
 from vocoders.training.export import export_generator
 from vocoders.training.mel import MelTransform
-from vocoders.training.melgan_config import Initialisation, LossConfig, MelganConfig
+from vocoders.training.melgan_config import Initialisation, MelganConfig
 from vocoders.training.precision import autocast
 from vocoders.training.step import StepKind
 from vocoders.training.update import GradientUpdate
@@ -57,8 +57,7 @@ class MelganStep:
             self.discriminator.compile()
         self._mel = MelTransform(config.mel_spec).to(device)
         self._audio_losses = AudioLosses(config.losses, self._mel)
-        warm_up = LossConfig(log_mel_l1=config.warm_up.log_mel_l1, stft=config.warm_up.stft)
-        self._warm_up_losses = AudioLosses(warm_up, self._mel)
+        self._warm_up_losses = AudioLosses(config.warm_up.losses, self._mel)
         self._optimisers = {
             name: torch.optim.Adam(
                 network.parameters(),

@@ -22,7 +22,7 @@ from typing import Literal, cast, get_args
 
 import numpy as np
 import soundfile
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from evalsuite.audio import read_wave, resample
 from evalsuite.corpus.layout import choose_kind, list_recordings
@@ -30,6 +30,7 @@ from evalsuite.corpus.model import Entry
 from evalsuite.errors import ConfigError, CorpusError
 from evalsuite.files import atomic_path, sha256_file, write_json
 from evalsuite.types import FloatArray
+from vocoders.training.config_file import first_fault
 from vocoders.training.split import read_split_column
 from vocoders.training.training_data import Recording, write_recordings
 
@@ -70,8 +71,8 @@ class PackedClip(_Record):
     split: Literal["train", "valid"]
     text: str
     file: str
-    start: int
-    n_samples: int
+    start: NonNegativeInt
+    n_samples: PositiveInt
 
 
 class PackIndex(_Record):
@@ -184,9 +185,10 @@ def read_pack(folder: Path) -> PackIndex:
     try:
         index = PackIndex.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise _damaged(folder, f"{INDEX_NAME} cannot be read ({str(error).splitlines()[0]})") from (
-            error
-        )
+        raise _damaged(folder, f"{INDEX_NAME} cannot be read ({first_fault(error)})") from error
+    for clip in index.clips:
+        if Path(clip.id).name != clip.id:  # nor must an id: it becomes a file name
+            raise _damaged(folder, f"{INDEX_NAME} has the id {clip.id!r}")
     for name, digest in index.files.items():
         block = folder / Path(name).name  # a name from a file must not lead out of the folder
         if not block.is_file():
@@ -312,7 +314,10 @@ def _index_bytes(clips: Sequence[PackedClip]) -> int:
 
 
 def _cut(block: Path, clips: Sequence[PackedClip], paths: Sequence[Path], rate: int) -> None:
-    samples, found_rate = soundfile.read(str(block), dtype="float32")
+    try:
+        samples, found_rate = soundfile.read(str(block), dtype="float32")
+    except soundfile.LibsndfileError as error:
+        raise _damaged(block.parent, f"{block.name} is no audio") from error
     end = max(clip.start + clip.n_samples for clip in clips)
     if found_rate != rate or samples.ndim != 1 or len(samples) < end:
         raise _damaged(block.parent, f"{block.name} does not hold what the index says")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
-__all__ = ["ProgressLine", "Silent", "StepReport", "TrainingProgress"]
+__all__ = ["ProgressLine", "Silent", "StepReport", "TrainingProgress", "WarningsOnly"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,11 @@ class TrainingProgress(Protocol):
     """Is told what happens."""
 
     def say(self, text: str) -> None:
-        """Show something the user should know."""
+        """Show something that is good to know."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Show something that must be known even by those who asked for quiet."""
         ...
 
     def decoded(self, done: int, total: int) -> None:
@@ -55,11 +59,22 @@ class Silent:
     def say(self, text: str) -> None:
         """Show nothing."""
 
+    def warn(self, text: str) -> None:
+        """Show nothing."""
+
     def decoded(self, done: int, total: int) -> None:
         """Show nothing."""
 
     def stepped(self, report: StepReport) -> None:
         """Show nothing."""
+
+
+class WarningsOnly(Silent):
+    """Shows what must be known, and nothing else."""
+
+    def warn(self, text: str) -> None:
+        """Print a line."""
+        print(text, file=sys.stderr, flush=True)
 
 
 class ProgressLine:
@@ -84,6 +99,10 @@ class ProgressLine:
         self._bars.stop()
 
     def say(self, text: str) -> None:
+        """Print a line above the progress line."""
+        self._print(text)
+
+    def warn(self, text: str) -> None:
         """Print a line above the progress line."""
         self._print(text)
 

@@ -7,8 +7,6 @@ configuration is named.
 """
 
 import json
-import pickle
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ import torch
 
 from evalsuite.errors import CheckpointError, UsageError
 from evalsuite.files import write_json
-from vocoders.training.checkpoint import Checkpoints, random_state
+from vocoders.training.checkpoint import Checkpoints, random_state, why_unreadable
 from vocoders.training.config import TrainingConfig, load_config
 from vocoders.training.log import Mean
 from vocoders.training.state_parts import INDEX_NAME, StateIndex, restore_state, save_state
@@ -70,7 +68,7 @@ def read_snapshot(
     n_steps = content.get("n_steps", content.get("n"))
     if not isinstance(step, dict) or not isinstance(n_steps, int):
         raise CheckpointError(
-            f"{path} holds {', '.join(map(repr, list(content)[:6]))}",
+            f"{path} holds {', '.join(map(repr, list(content)[:6])) or 'no names'}",
             wanted="the state of a training step and its number",
             do="give a folder of evalsuite train, or a checkpoint in it",
         )
@@ -78,7 +76,15 @@ def read_snapshot(
     rest: dict[str, Any] = {
         key: content[key] for key in ("random", "mean", "data") if key in content
     }
-    return Snapshot(n_steps, step, chosen, kind, _losses(path, content), rest, tuple(said))
+    try:
+        losses = _losses(path, content)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} holds losses that are no numbers by name",
+            wanted="a checkpoint as evalsuite train writes it",
+            do="copy it again",
+        ) from error
+    return Snapshot(n_steps, step, chosen, kind, losses, rest, tuple(said))
 
 
 def write_checkpoint(snapshot: Snapshot, out: Path, data_facts: Mapping[str, str | int]) -> Path:
@@ -149,10 +155,9 @@ def _read_content(path: Path) -> tuple[dict[str, Any], list[str]]:
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError,
-            pickle.UnpicklingError, zipfile.BadZipFile) as error:  # fmt: skip
+    except Exception as error:  # a torn pickle can raise anything
         raise CheckpointError(
-            f"{path} cannot be read ({str(error).strip().splitlines()[0]})",
+            f"{path} cannot be read ({why_unreadable(path, error)})",
             wanted="a whole checkpoint of plain tensors",
             do="copy it again",
         ) from error

@@ -29,6 +29,8 @@ from torch import Tensor
 
 from evalsuite.errors import CheckpointError
 from evalsuite.files import atomic_path, write_json
+from vocoders.training.checkpoint import explain_full_disk
+from vocoders.training.config_file import first_fault
 from vocoders.training.state_tree import MOMENTS, Path, build, flatten, optimiser_states
 
 __all__ = ["INDEX_NAME", "RestoredState", "StateIndex", "restore_state", "save_state"]
@@ -126,9 +128,43 @@ def save_state(
 
     Raises
     ------
-    CheckpointError if even the networks alone do not fit.
+    CheckpointError if even the networks alone do not fit; TrainingError if the disk is full.
     """
     packed = _fit(state, budget_bytes)
+    with explain_full_disk(folder, then="the older state in it is whole"):
+        return _write(packed, folder, step, part_bytes)
+
+
+def restore_state(folder: FilePath) -> RestoredState:
+    """Read a state back after checking every part.
+
+    Raises
+    ------
+    CheckpointError listing each part that is missing or changed, or if the index is damaged.
+    """
+    index = _read_index(folder)
+    content = b"".join(_read_parts(folder, index))
+    if hashlib.sha256(content).hexdigest() != index.sha256:
+        raise _damaged(folder, "the parts are not in the order or number they were written in")
+    try:
+        state = build(index.tree, load(content))
+    except (SafetensorError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise _damaged(folder, "the tensors do not fit the index") from error
+    if not isinstance(state, dict):
+        raise _damaged(folder, f"{INDEX_NAME} holds no training")
+    return RestoredState(state, index)
+
+
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    content: bytes
+    tree: dict[str, Any]
+    numbers_by_format: dict[str, int]
+    largest_rounding_error: float
+    dropped: tuple[Dropped, ...]
+
+
+def _write(packed: _Packed, folder: FilePath, step: int, part_bytes: int) -> StateIndex:
     content = packed.content
     parts = []
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,33 +188,6 @@ def save_state(
     write_json(folder / INDEX_NAME, index.model_dump(mode="json"))
     _delete_others(folder, {part.file for part in parts})
     return index
-
-
-def restore_state(folder: FilePath) -> RestoredState:
-    """Read a state back after checking every part.
-
-    Raises
-    ------
-    CheckpointError listing each part that is missing or changed, or if the index is damaged.
-    """
-    index = _read_index(folder)
-    content = b"".join(_read_parts(folder, index))
-    if hashlib.sha256(content).hexdigest() != index.sha256:
-        raise _damaged(folder, "the parts are not in the order or number they were written in")
-    try:
-        state = build(index.tree, load(content))
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise _damaged(folder, f"the tensors do not fit the index ({error})") from error
-    return RestoredState(state, index)
-
-
-@dataclass(frozen=True, eq=False)
-class _Packed:
-    content: bytes
-    tree: dict[str, Any]
-    numbers_by_format: dict[str, int]
-    largest_rounding_error: float
-    dropped: tuple[Dropped, ...]
 
 
 def _fit(state: dict[str, Any], budget_bytes: int) -> _Packed:
@@ -273,8 +282,7 @@ def _read_index(folder: FilePath) -> StateIndex:
     try:
         return StateIndex.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise _damaged(folder, f"{INDEX_NAME} cannot be read ({reason})") from error
+        raise _damaged(folder, f"{INDEX_NAME} cannot be read ({first_fault(error)})") from error
 
 
 def _read_parts(folder: FilePath, index: StateIndex) -> list[bytes]:

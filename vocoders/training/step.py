@@ -106,7 +106,7 @@ class StepKind:
         architecture is refused in any case.
     export : (step, configuration, folder, step number) -> system text such as
         ``melgan:FOLDER``; writes what `evalsuite.registry` can load. None if no vocoder comes
-        out of it, then validation samples are measured but not written as a run.
+        out of it: the samples are then its `TrainingStep.validate_output` as finished files.
     """
 
     config: type[Any]

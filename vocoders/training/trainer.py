@@ -7,6 +7,7 @@
     OUT/tensorboard/        the same, if run.tensorboard is true
     OUT/checkpoints/        the newest, whole (`vocoders.training.checkpoint`)
     OUT/weights/            the generator, which ``melgan:OUT/weights`` loads
+    OUT/reconstructions/    held-out clips as finished files, if no vocoder comes out of it
     OUT/samples/            held-out clips as a run folder: evalsuite check, metrics, study new
     OUT/audio/              decoded recordings, unless a cache is given
 
@@ -16,6 +17,7 @@ SIGTERM finish the step and save. A second process on the same folder is refused
 """
 
 import math
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +35,7 @@ from vocoders.layers import choose_device, count_parameters
 from vocoders.training.checkpoint import Checkpoints, explain_full_disk
 from vocoders.training.config import TrainingConfig
 from vocoders.training.crops import CropStream
-from vocoders.training.data import Recordings, TrainingData, open_data
+from vocoders.training.data import Recordings, TrainingData, describe, open_data
 from vocoders.training.distributed import Processes, join_processes, wait_for_all
 from vocoders.training.limits import Limits, StopReason, listen_for_stop
 from vocoders.training.log import Mean, TrainingLog
@@ -41,7 +43,7 @@ from vocoders.training.loop import TrainingLoop
 from vocoders.training.precision import allow_tf32
 from vocoders.training.progress import Silent, TrainingProgress
 from vocoders.training.resume import Resumable
-from vocoders.training.samples import write_samples
+from vocoders.training.samples import write_reconstructions, write_samples
 from vocoders.training.step import StepKind, TrainingStep
 from vocoders.training.validation import validate
 
@@ -120,7 +122,7 @@ def train(
     ------
     CorpusError, AudioError, ConfigError, CheckpointError (of another architecture or other
     data), Unavailable, UsageError if another process trains in `out`: all before any step.
-    TrainingError if gradients stay infinite or the disk is full: go on from the last checkpoint.
+    TrainingError if gradients stay infinite or the disk is full: the newest checkpoint stays.
     """
     chosen = choose_device(device)
     with join_processes(chosen.type) as processes, _own_folder(out, processes):
@@ -156,6 +158,10 @@ class _Call:
         crops = CropStream(
             data.store, data.split.train, config.data, seed=config.seed, processes=self.processes
         )
+        summary, changed = describe(data, config.data)
+        self.progress.say(summary)
+        for line in changed:
+            self.progress.warn(line)
         torch.manual_seed(config.seed)
         allow_tf32(config.run.tf32)
         step = self.kind.build(config, self.device)
@@ -182,9 +188,9 @@ class _Call:
     def _restore(self, resumable: Resumable, checkpoints: Checkpoints) -> int:
         n_done, said = resumable.restore(checkpoints)
         for line in said:
-            self.progress.say(line)
+            self.progress.warn(line)
         if n_done:
-            self.progress.say(f"going on from step {n_done}")
+            self.progress.warn(f"going on from step {n_done}")
         return n_done
 
     @contextmanager
@@ -207,7 +213,7 @@ class _Call:
         if log is None or self.validated[0] == n_done:
             return
         clips = data.split.valid[: self.config.run.valid_max_clips]
-        values = validate(step, data.store, clips, self.device, say=self.progress.say)
+        values = validate(step, data.store, clips, self.device, say=self.progress.warn)
         log.write(n_done, "valid", values)
         self.validated = (n_done, values)
         listed = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
@@ -218,11 +224,13 @@ class _Call:
     ) -> TrainingResult:
         """Export the network, write samples, and say how it went."""
         weights, samples = None, None
-        if self.processes.is_first and loop.n_done and self.kind.export is not None:
+        if self.processes.is_first and loop.n_done:
             with explain_full_disk(self.out):
-                weights = self._export(loop.step, loop.n_done)
+                if self.kind.export is not None:
+                    weights = self._export(loop.step, loop.n_done)
                 if self.config.run.samples and reason != StopReason.SIGNAL:
-                    samples = self._write_samples(data, weights)
+                    system = weights or self._reconstruct(loop.step, data, loop.n_done)
+                    samples = self._write_samples(data, system)
         networks = loop.step.modules()
         result = TrainingResult(
             n_steps=loop.n_done,
@@ -251,6 +259,15 @@ class _Call:
             write_json(folder / CARD_NAME, marked.model_dump())
         return system
 
+    def _reconstruct(self, step: TrainingStep, data: TrainingData, n_done: int) -> str:
+        """Write what the model makes of held-out clips; the folder's name is their source."""
+        above = self.out / "reconstructions"
+        shutil.rmtree(above, ignore_errors=True)  # those of earlier steps
+        folder = above / f"{self.config.name}_step_{n_done}"
+        clips = data.split.valid[: self.config.run.valid_max_clips]
+        write_reconstructions(folder, step, data.store, clips, self.device)
+        return f"recorded:{folder}"
+
     def _write_samples(self, data: TrainingData, system: str) -> Path | None:
         clips = data.split.valid[: self.config.run.valid_max_clips]
         run = self.out / "samples"
@@ -264,7 +281,7 @@ class _Call:
             synthetic_speech=self.recordings.synthetic_speech,
         )
         for failed in result.failed:
-            self.progress.say(f"no sample of {failed.utterance}: {failed.reason}")
+            self.progress.warn(f"no sample of {failed.utterance}: {failed.reason}")
         return run
 
     def _record(self, result: TrainingResult, data: TrainingData) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from evalsuite.types import Waveform
 from vocoders.training.audio_store import AudioStore
 from vocoders.training.step import TrainingStep
 
-__all__ = ["VALID_METRICS", "validate"]
+__all__ = ["VALID_METRICS", "resynthesise", "validate"]
 
 #: Log-mel L1 in decades, M-STFT, wide-band PESQ.
 VALID_METRICS = ("log_mel_l1", "m_stft", "pesq_wb")
@@ -48,7 +48,7 @@ def validate(
     values: dict[str, list[float]] = {metric.name: [] for metric in metrics}
     reasons: dict[str, str] = {}
     for clip in clips:
-        pair = _resynthesise(step, store, clip, device)
+        pair = resynthesise(step, store, clip, device)
         for metric in metrics:
             value, reason = _measure(metric, *pair)
             values[metric.name].append(value)
@@ -62,10 +62,10 @@ def validate(
     return means
 
 
-def _resynthesise(
+def resynthesise(
     step: TrainingStep, store: AudioStore, clip: int, device: torch.device
 ) -> tuple[Waveform, Waveform]:
-    """Return the recording and what the model makes of it."""
+    """Return a recording of the store, by number, and what the model makes of it."""
     name = store.clips[clip].utterance.id
     recording = store.read_all(clip)
     audio = step.validate_output(torch.from_numpy(recording)[None, None].to(device))

@@ -148,7 +148,8 @@ def _measures(made: Reconstruction) -> dict[str, float]:
     return measures
 
 
-#: ``step: vqvae``. No vocoder comes out of it: it takes audio, not a spectrogram.
+#: ``step: vqvae``. No vocoder comes out of it: it takes audio, not a spectrogram. Its samples are
+#: finished files, reconstructions of held-out clips.
 VQVAE_KIND = StepKind(
     config=VqvaeConfig,
     build=VqvaeStep,

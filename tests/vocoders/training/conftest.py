@@ -67,7 +67,8 @@ def train_tiny(corpus: Path, cache: Path) -> Train:
         config, kind = load_config("melgan_tiny", [*TINY, *overrides])
         recordings = Recordings(data, synthetic_speech=True)
         limits = more.pop("limits", None) or Limits(n_steps)
-        return train(config, kind, recordings, out, limits=limits, cache=cache, **more)
+        more = {"cache": cache} | more
+        return train(config, kind, recordings, out, limits=limits, **more)
 
     return run
 

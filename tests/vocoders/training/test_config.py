@@ -83,7 +83,14 @@ def test_a_file_names_its_base_and_overrides_come_last(tmp_path: Path) -> None:
         ("generator.dilate=true", "dilated"),
         ("batch_size=4", "batch_size"),
         ("data.batch_size=four", "data.batch_size = 'four'"),
-        ("data.batch_size=0", "greater than 0"),
+        ("data.batch_size=0", "data.batch_size = 0. Wanted: a number above 0."),
+        ("data.batch_size=2.5", "Wanted: a whole number"),
+        ("data.short_clips=drop", "Wanted: 'pad' or 'error'"),
+        ("data.amplitude=[1, 1, 1]", "Wanted: at most 2 values"),
+        ("run.keep_checkpoints=1", "Wanted: a number from 2 upward"),
+        ("run.compile=maybe", "Wanted: true or false"),
+        ("data=3", "Wanted: a section with keys of its own"),
+        ("optimiser.learning_rate=.inf", "Wanted: a finite number"),
         ("data.segment_samples=8000", "multiple of 256"),
         ("data.amplitude=[1, 0.3]", "0 < low <= high <= 1"),
         ("generator.ratios=[8, 8, 2]", "generator.ratios"),
@@ -97,6 +104,7 @@ def test_mistakes_are_named(override: str, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config("melgan", [override])
     assert says in str(caught.value)
+    assert "should" not in str(caught.value)  # the checking library's own words
 
 
 def test_unknown_names_are_corrected() -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from evalsuite.errors import AudioError, ConfigError, CorpusError
 from vocoders.training import audio_store
 from vocoders.training.audio_store import AudioStore, open_audio
-from vocoders.training.config import DataConfig
+from vocoders.training.config import DataConfig, OtherRates
 from vocoders.training.crops import CropStream
 from vocoders.training.distributed import Processes
 from vocoders.training.split import choose_split, read_split_column
@@ -101,13 +102,70 @@ def test_half_written_store_is_made_again(corpus: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.read_all(5), wanted)
 
 
-def test_other_rates_are_resampled_or_refused(tmp_path: Path, voice: Callable[..., None]) -> None:
-    voice(tmp_path / "c" / "a.wav", duration_s=1, sample_rate=44100)
-    store = open_audio(tmp_path / "c", tmp_path / "a", sample_rate=22050, peak=0.95)
-    assert store.clips[0].n_samples == 22050
-    with pytest.raises(AudioError, match=r"44100 Hz.*22050 Hz"):
-        open_audio(tmp_path / "c", tmp_path / "a", sample_rate=22050, peak=0.95,
-                   other_rates="error")  # fmt: skip
+@pytest.mark.parametrize("n_bytes", [0, 1000, -2])
+def test_cut_off_store_is_made_again(
+    corpus: Path, tmp_path: Path, n_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_audio(corpus, tmp_path, sample_rate=22050, peak=0.95)
+    wanted = [first.read_all(clip).copy() for clip in range(6)]
+    (samples,) = tmp_path.glob("*.pcm")
+    samples.write_bytes(samples.read_bytes()[:n_bytes])
+    seen = decodings(monkeypatch)
+    again = open_audio(corpus, tmp_path, sample_rate=22050, peak=0.95)
+    assert len(seen) == 6
+    for clip in range(6):
+        np.testing.assert_array_equal(again.read_all(clip), wanted[clip])
+
+
+def test_silence_is_never_made_up_within_a_clip(store: AudioStore) -> None:
+    n = store.clips[0].n_samples
+    cut = AudioStore(store.read(0, 0, n - 1), store.clips, 22050)
+    np.testing.assert_array_equal(cut.read(0, 0, n - 1), store.read(0, 0, n - 1))
+    for start, length in ((0, n), (n - 100, 300), (n - 1, 1)):
+        with pytest.raises(CorpusError, match="end within clip0"):
+            cut.read(0, start, length)
+    assert not cut.read(0, n, 50).any()  # beyond its end
+
+
+def test_a_file_of_equal_size_and_time_is_noticed(
+    tmp_path: Path, voice: Callable[..., None]
+) -> None:
+    """As ``cp -p`` and ``rsync -t`` leave it."""
+    path = tmp_path / "c" / "a.wav"
+    voice(path, duration_s=0.5, seed=0)
+    before = open_audio(tmp_path / "c", tmp_path / "a", sample_rate=22050, peak=0.95)
+    state = path.stat()
+    voice(path, duration_s=0.5, seed=9)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert path.stat().st_size == state.st_size
+    after = open_audio(tmp_path / "c", tmp_path / "a", sample_rate=22050, peak=0.95)
+    assert after.digest != before.digest
+
+
+@pytest.mark.parametrize("decoded", [False, True], ids=["fresh", "decoded before"])
+def test_rates_are_converted_or_refused(
+    tmp_path: Path, voice: Callable[..., None], decoded: bool
+) -> None:
+    """Also where another training has already decoded them."""
+    for name, rate in (("high", 44100), ("same", 22050), ("low", 8000)):
+        voice(tmp_path / "c" / f"{name}.wav", duration_s=1, sample_rate=rate)
+
+    def open_as(other_rates: OtherRates, **more: Any) -> AudioStore:
+        return open_audio(tmp_path / "c", tmp_path / "a", sample_rate=22050, peak=0.95,
+                          other_rates=other_rates, **more)  # fmt: skip
+
+    if decoded:
+        open_as("resample")
+    with pytest.raises(AudioError, match=r"low\.wav has 8000 Hz.*at least 22050 Hz.*other_rates"):
+        open_as("downsample")
+    with pytest.raises(AudioError, match=r"2 of 3 recordings.*high\.wav, have 44100 Hz"):
+        open_as("error")
+    if not decoded:
+        assert not list((tmp_path / "a").glob("*.pcm"))  # before the long work
+    store = open_as("downsample", unused={"low"})
+    assert [clip.file_rate for clip in store.clips] == [44100, 8000, 22050]
+    assert [clip.n_samples for clip in store.clips] == [22050] * 3
+    assert DataConfig().other_rates == "downsample"
 
 
 def test_held_out_clips_stay_held_out_when_the_corpus_grows() -> None:

@@ -8,7 +8,9 @@ torch = pytest.importorskip("torch")
 import librosa  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
+from evalsuite.mel import mel_spec  # noqa: E402
 from vocoders.discriminator import Judgement  # noqa: E402
+from vocoders.training.audio_losses import AudioLosses  # noqa: E402
 from vocoders.training.losses import (  # noqa: E402
     MultiResolutionStft,
     discriminator_loss,
@@ -16,6 +18,8 @@ from vocoders.training.losses import (  # noqa: E402
     feature_matching_loss,
     generator_loss,
 )
+from vocoders.training.mel import MelTransform  # noqa: E402
+from vocoders.training.melgan_config import LossConfig  # noqa: E402
 
 Array = NDArray[np.float64]
 
@@ -39,6 +43,16 @@ def test_hinge_of_the_discriminator() -> None:
         for f, r in zip(fake, real, strict=True)
     )
     assert float(discriminator_loss(fake, real)) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_the_dc_offset_is_the_distance_of_the_means() -> None:
+    random = np.random.default_rng(0)
+    fake, real = random.normal(0, 0.1, (2, 3, 1, 2048)) + random.normal(0, 0.2, (2, 3, 1, 1))
+    losses = AudioLosses(LossConfig(dc_offset=50), MelTransform(mel_spec("melgan")))
+    found = losses(torch.tensor(fake), torch.tensor(real))
+    assert list(found) == ["generator/dc_offset"]
+    wanted = 50 * np.abs(fake.mean(axis=-1) - real.mean(axis=-1)).mean()
+    assert float(found["generator/dc_offset"]) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_hinge_is_content_beyond_the_margin() -> None:

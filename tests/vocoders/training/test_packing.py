@@ -1,6 +1,7 @@
 """A packed corpus: what goes in, how much room it takes, and that it comes out again."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,5 +135,23 @@ def test_harm_is_noticed(table: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=f"{block.name} is missing"):
         read_pack(tmp_path)
     (tmp_path / INDEX_NAME).write_text("{}")
-    with pytest.raises(CorpusError, match=r"data\.json cannot be read"):
+    with pytest.raises(CorpusError, match=r"data\.json cannot be read \(sample_rate is missing\)"):
         read_pack(tmp_path)
+    (tmp_path / INDEX_NAME).write_text("")
+    with pytest.raises(CorpusError, match=r"data\.json cannot be read \(it is no JSON\)"):
+        read_pack(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"start": -1}, "from 0 upward"), ({"n_samples": 0}, "above 0"), ({"id": "../a"}, "'../a'")],
+)
+def test_a_clip_that_cannot_be_is_refused(
+    table: Path, tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    pack_data(table, tmp_path, budget_bytes=10**7)
+    index = json.loads((tmp_path / INDEX_NAME).read_text())
+    index["clips"][0] |= change
+    (tmp_path / INDEX_NAME).write_text(json.dumps(index))
+    with pytest.raises(CorpusError, match=said):
+        unpack_data(tmp_path, tmp_path / "out")

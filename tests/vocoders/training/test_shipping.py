@@ -257,6 +257,37 @@ def test_the_verbs_in_the_order_of_the_work(
     assert run("card", tmp_path / "w" / "on").stdout == told.stdout
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty"),
+        (None, "it is cut off, or no file of torch.save"),
+        (b"\0" * 2000, "it is cut off, or no file of torch.save"),
+        (b"<!doctype html><html></html>", "it is cut off, or no file of torch.save"),
+        ({"step": {}, "n_steps": 1, "mean": [1]}, "losses that are no numbers by name"),
+        ({"step": {}, "n_steps": 1, "losses": 3}, "losses that are no numbers by name"),
+        ({"n_steps": 1}, "holds 'n_steps'"),
+        ([1], "holds no names"),
+        ({"step": {}, "n_steps": Path("x")}, "something else than numbers, texts and tensors"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused_in_plain_words(
+    tmp_path: Path, content: Any, said: str
+) -> None:
+    path = tmp_path / "x.pt"
+    if content is None:
+        torch.save({"step": {}, "n_steps": 1}, path)
+        content = path.read_bytes()[:100]
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(CheckpointError, match=said) as caught:
+        run("pack-state", path, "-o", tmp_path / "out", "--config", "melgan_tiny")
+    assert "weights_only" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_compare_speaks_by_its_exit_code(table: Path, corpus: Path, tmp_path: Path) -> None:
     """Random weights make noise with the rhythm of the speech; silence is farther from it."""
     config, _ = load_config("melgan_tiny")

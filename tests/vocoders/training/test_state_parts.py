@@ -181,6 +181,38 @@ def test_a_damaged_index_is_named(tmp_path: Path, text: str) -> None:
         restore_state(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "tree",
+    [{}, {"value": 3}, {"tensor": "a", "dtype": "float32"}, {"list": {}}, {"dict": [[[], {}]]},
+     {"dict": [["a"]]}, {"tensor": []}],
+)  # fmt: skip
+def test_a_tree_that_is_none_is_named(tmp_path: Path, tree: dict[str, Any]) -> None:
+    save_state({"b": torch.ones(1)}, tmp_path, step=1)
+    index = json.loads((tmp_path / INDEX_NAME).read_text()) | {"tree": tree}
+    (tmp_path / INDEX_NAME).write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"do not fit the index|holds no training"):
+        restore_state(tmp_path)
+
+
+def test_an_error_without_words_is_named_by_its_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise OSError
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    with pytest.raises(CheckpointError, match=r"cannot be read \(OSError\)"):
+        restore_state(tmp_path)
+
+
+def test_a_fault_of_the_index_is_told_in_plain_words(tmp_path: Path) -> None:
+    save_state({"b": torch.ones(1)}, tmp_path, step=1)
+    index = json.loads((tmp_path / INDEX_NAME).read_text()) | {"step": "two"}
+    (tmp_path / INDEX_NAME).write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match='step: a whole number is wanted, not "two"'):
+        restore_state(tmp_path)
+
+
 @pytest.mark.parametrize("odd", [object(), {1, 2}, b"bytes"])
 def test_what_json_cannot_carry_is_refused_with_its_place(tmp_path: Path, odd: object) -> None:
     with pytest.raises(CheckpointError, match="at a/1"):

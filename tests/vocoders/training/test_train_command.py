@@ -61,6 +61,23 @@ def test_trains_and_goes_on(corpus: Path, cache: Path, tmp_path: Path) -> None:
     assert not (out / "audio").exists()
 
 
+def test_quiet_leaves_the_warnings(corpus: Path, cache: Path, tmp_path: Path) -> None:
+    common = ["melgan_tiny", "--data", corpus, "-o", tmp_path, "--cache", cache, "-q",
+              *settings("run.samples=false", "run.checkpoint_interval=1")]  # fmt: skip
+    first = call(*common, "--steps", "2")
+    assert first.exit_code == 0, first.stderr
+    assert "held out" not in first.stderr
+    newest = tmp_path / "checkpoints" / "step_000000002.pt"
+    newest.write_bytes(newest.read_bytes()[:100])
+
+    second = call(*common, "--steps", "3", "--set", "optimiser.learning_rate=5e-5")
+
+    assert f"{newest} cannot be read (it is cut off" in second.stderr
+    assert "changed since the last call: optimiser.learning_rate = 5e-05" in second.stderr
+    assert "going on from step 1" in second.stderr
+    assert "steps/s, 0:00" not in second.stderr  # progress
+
+
 def test_minutes_of_zero_do_no_step_and_nothing_breaks(
     corpus: Path, cache: Path, tmp_path: Path
 ) -> None:

@@ -50,6 +50,9 @@ class Recorder(Silent):
     def say(self, text: str) -> None:
         self.said.append(text)
 
+    def warn(self, text: str) -> None:
+        self.said.append(f"warning: {text}")
+
 
 def test_losses_fall_and_everything_is_written(train_tiny, tmp_path: Path, losses: Losses) -> None:
     result = train_tiny(tmp_path / "out", "warm_up.steps=40", n_steps=40)
@@ -222,7 +225,8 @@ def test_damaged_newest_checkpoint_is_passed_over(
     result = train_tiny(tmp_path / "out", n_steps=6, progress=told)
 
     assert result.n_steps_now == 4  # from step 2 again
-    assert any(newest.name in line and "cannot be read" in line for line in told.said)
+    reason = "cannot be read (it is cut off, or no file of torch.save)"
+    assert f"warning: {newest} {reason}" in told.said
     train_tiny(tmp_path / "whole", n_steps=6)
     assert losses(tmp_path / "out") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
 
@@ -259,7 +263,7 @@ def test_other_settings_may_change_and_are_told(train_tiny, tmp_path: Path) -> N
     train_tiny(tmp_path, n_steps=1)
     told = Recorder()
     train_tiny(tmp_path, "optimiser.learning_rate=5e-5", n_steps=2, progress=told)
-    line = "changed since the last call: optimiser.learning_rate = 5e-05 (was 0.001)"
+    line = "warning: changed since the last call: optimiser.learning_rate = 5e-05 (was 0.001)"
     assert line in told.said
 
 
@@ -273,15 +277,52 @@ def test_corpus_of_another_rate(train_tiny, tmp_path: Path, voice) -> None:
         voice(tmp_path / "16k" / f"{number}.wav", duration_s=1, sample_rate=16000, seed=number)
     with pytest.raises(AudioError, match=r"16000 Hz.*22050 Hz"):
         train_tiny(tmp_path / "out", "data.other_rates=error", data=tmp_path / "16k")
+    # By default, too: a network would learn that there is nothing above 8 kHz.
+    with pytest.raises(AudioError, match=r"4 of 4 .*16000 Hz.*at least 22050 Hz"):
+        train_tiny(tmp_path / "out", data=tmp_path / "16k")
     assert not (tmp_path / "out" / "checkpoints").exists()
-    assert train_tiny(tmp_path / "out", data=tmp_path / "16k", n_steps=1).n_steps == 1
+    told = Recorder()
+    train_tiny(tmp_path / "out", "data.other_rates=resample", data=tmp_path / "16k", n_steps=1,
+               progress=told)  # fmt: skip
+    line = "warning: 4 of 4 recordings are resampled to 22050 Hz: 4 of 16000 Hz"
+    assert line in told.said
+
+
+def test_test_clips_may_have_any_rate(train_tiny, tmp_path: Path, voice) -> None:
+    parts = ("train", "train", "valid", "test")
+    for number, part in enumerate(parts):
+        rate = 8000 if part == "test" else 44100
+        voice(tmp_path / "c" / f"{number}.wav", duration_s=1, sample_rate=rate, seed=number)
+    rows = [f"{number}.wav,{part}" for number, part in enumerate(parts)]
+    (tmp_path / "c" / "metadata.csv").write_text("\n".join(["file,split", *rows]))
+    told = Recorder()
+    train_tiny(tmp_path / "out", data=tmp_path / "c", n_steps=1, progress=told)
+    assert "2 clips to train on (0.0333 min), 1 held out" in told.said
+    line = "warning: 3 of 3 recordings are resampled to 22050 Hz: 3 of 44100 Hz"
+    assert line in told.said
 
 
 def test_clips_shorter_than_a_segment(train_tiny, tmp_path: Path) -> None:
     long = "data.segment_samples=25600"  # 1.16 s
     with pytest.raises(AudioError, match="shorter than a segment"):
         train_tiny(tmp_path, long, "data.short_clips=error")
-    assert train_tiny(tmp_path, long, n_steps=1).n_steps == 1
+    told = Recorder()
+    assert train_tiny(tmp_path, long, n_steps=1, progress=told).n_steps == 1
+    assert any(
+        line.endswith("are shorter than a segment (1.16 s): zeros fill their crops")
+        for line in told.said
+    )
+    with pytest.raises(AudioError, match=r"4 of 4 clips are shorter.*To fix: lower data"):
+        train_tiny(tmp_path, "data.segment_samples=51200")
+
+
+def test_a_cut_off_cache_is_decoded_anew(train_tiny, tmp_path: Path, losses: Losses) -> None:
+    train_tiny(tmp_path / "out", n_steps=2, cache=tmp_path / "audio")
+    (samples,) = (tmp_path / "audio").glob("*.pcm")
+    samples.write_bytes(samples.read_bytes()[:1000])
+    train_tiny(tmp_path / "out", n_steps=4, cache=tmp_path / "audio")
+    train_tiny(tmp_path / "whole", n_steps=4)
+    assert losses(tmp_path / "out") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
 
 
 def test_too_few_clips_for_a_split(train_tiny, tmp_path: Path, voice) -> None:
@@ -311,7 +352,7 @@ def test_checkpoint_that_cannot_be_written_leaves_the_last_good_one(
     train_tiny, tmp_path: Path, losses: Losses
 ) -> None:
     train_tiny(tmp_path / "out", n_steps=2)
-    with files_up_to(50_000), pytest.raises(TrainingError, match="goes on from the last"):
+    with files_up_to(50_000), pytest.raises(TrainingError, match=r"from step_000000002\.pt"):
         train_tiny(tmp_path / "out", n_steps=4)
 
     assert [path.name for path in (tmp_path / "out" / "checkpoints").iterdir()] == [
@@ -320,6 +361,12 @@ def test_checkpoint_that_cannot_be_written_leaves_the_last_good_one(
     train_tiny(tmp_path / "out", n_steps=4)
     train_tiny(tmp_path / "whole", n_steps=4)
     assert losses(tmp_path / "out") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
+
+
+def test_full_disk_at_the_first_checkpoint_promises_nothing(train_tiny, tmp_path: Path) -> None:
+    with files_up_to(50_000), pytest.raises(TrainingError, match="begins anew: nothing is saved"):
+        train_tiny(tmp_path, n_steps=2)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Training of the VQ-VAE: the loss falls, the codebook lives, resuming is exact."""
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from typer.testing import CliRunner  # noqa: E402
+
+from evalsuite.cli import app  # noqa: E402
 from evalsuite.errors import ConfigError, TrainingError  # noqa: E402
+from evalsuite.gate.check import check_run  # noqa: E402
+from evalsuite.manifest import read_manifest  # noqa: E402
+from evalsuite.metrics.measure import measure_run  # noqa: E402
+from evalsuite.metrics.registry import make_metric  # noqa: E402
 from vocoders.melgan_generator import randomise  # noqa: E402
 from vocoders.training.config import load_config  # noqa: E402
 from vocoders.training.data import Recordings  # noqa: E402
@@ -265,3 +273,37 @@ def test_the_trainer_resumes_it_exactly(
     assert np.isfinite(result.validation["log_mel_l1"])
     assert result.weights is None
     assert not (tmp_path / "resumed" / "weights").exists()
+
+
+def test_its_reconstructions_are_a_run_that_the_suite_evaluates(
+    tmp_path: Path, corpus: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a model that adds a soft tone to its recordings, so that what must come out is known."""
+
+    def with_tone(_: VqvaeStep, batch: torch.Tensor) -> torch.Tensor:
+        return 0.25 * batch + 0.002 * torch.sin(torch.arange(batch.shape[-1]))
+
+    monkeypatch.setattr(VqvaeStep, "validate_output", with_tone)
+    config, kind = load_config("vqvae_tiny", SMALLER)
+    recordings = Recordings(corpus, synthetic_speech=True)
+    for n_steps in (1, 2):
+        result = train(config, kind, recordings, tmp_path, limits=Limits(n_steps), cache=cache)
+
+    assert result.samples == tmp_path / "samples"
+    (finished,) = (tmp_path / "reconstructions").iterdir()  # those of step 1 are gone
+    assert finished.name == "vqvae_tiny_step_2"
+    manifest = read_manifest(result.samples)
+    assert [system.label for system in manifest.systems] == ["original", "vqvae_tiny"]
+    assert "vqvae_tiny_step_2" in manifest.systems[1].source
+    assert manifest.synthetic_speech
+    held_out = json.loads((tmp_path / "training.json").read_text())["split"]["valid"]
+    assert sorted(one.id for one in manifest.utterances) == held_out
+    assert {path.stem for path in finished.iterdir()} == set(held_out)
+    assert check_run(result.samples).passed
+    measured, _ = measure_run(result.samples, [make_metric("log_mel_l1")])
+    assert len(measured) == 2
+    assert all(0 < one.value < 0.1 for one in measured)  # levelled, it is the recording again
+    study = CliRunner().invoke(
+        app, ["study", "new", str(result.samples), "-o", str(tmp_path / "study.yaml")]
+    )
+    assert study.exit_code == 0, study.output

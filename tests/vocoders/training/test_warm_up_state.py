@@ -11,8 +11,8 @@ from vocoders.training.melgan_step import MelganStep
 SETTINGS = ["warm_up.steps=2", "data.batch_size=2"]
 
 
-def new_step() -> MelganStep:
-    config, kind = load_config("melgan_tiny", SETTINGS)
+def new_step(*overrides: str) -> MelganStep:
+    config, kind = load_config("melgan_tiny", [*SETTINGS, *overrides])
     torch.manual_seed(config.seed)
     step = kind.build(config, torch.device("cpu"))
     assert isinstance(step, MelganStep)
@@ -43,3 +43,14 @@ def test_a_discriminator_that_learnt_is_stored() -> None:
     for batch in batches(3):
         step.run(batch, torch.Generator())
     assert set(step.state_dict()["networks"]) == {"generator", "discriminator"}
+
+
+def test_each_phase_has_its_own_losses() -> None:
+    step = new_step("warm_up.dc_offset=3", "losses.log_mel_l1=1")
+    warm, again, adversarial = (step.run(batch, torch.Generator()) for batch in batches(3))
+    assert set(warm) == set(again) == {
+        "generator/log_mel_l1", "generator/stft", "generator/dc_offset", "generator/total",
+        "generator/gradient_norm", "skipped_updates",
+    }  # fmt: skip
+    assert "generator/dc_offset" not in adversarial
+    assert {"discriminator/hinge", "generator/log_mel_l1"} <= set(adversarial)
