@@ -50,7 +50,9 @@ def reference_request(request: SystemRequest) -> SystemRequest | None:
 def _with_engine(request: SystemRequest, engine: str) -> SystemRequest | None:
     if engine_of(request) == engine:
         return None
-    return replace(request, options={**request.options, ENGINE: engine})
+    # The published way and the reference are exact, so narrow weights are not theirs.
+    options = {name: value for name, value in request.options.items() if name != WEIGHTS}
+    return replace(request, options={**options, ENGINE: engine})
 
 
 def other_requests(request: SystemRequest) -> list[SystemRequest]:

@@ -165,6 +165,9 @@ def test_narrow_weights_are_engines_of_their_own() -> None:
     assert others["w-numba"] == {"engine": "numba"}
     assert others["w-numba-int8"] == {"engine": "numba", "weights": "int8"}
     assert [label for label in others if "float32" in label] == []
+    narrow = parse_system("w=wavenet?engine=numba&weights=int8")
+    assert baseline_request(narrow) == parse_system("w=wavenet?engine=official")
+    assert reference_request(narrow) == parse_system("w=wavenet?engine=eager")
 
 
 def test_every_engine_is_timed_against_the_same_baseline(
