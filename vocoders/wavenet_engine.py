@@ -87,7 +87,7 @@ class LaneEngine(ABC):
         kept : lanes that go on; they become the first ones, in this order.
         lanes : of the new engine, at least as many.
         """
-        raise NotImplementedError(f"{type(self).__name__} has a fixed number of lanes")
+        raise ValueError(f"{type(self).__name__} has a fixed number of lanes")
 
 
 @dataclass(frozen=True)

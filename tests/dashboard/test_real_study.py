@@ -118,7 +118,8 @@ def test_rated_in_a_browser_exported_and_analysed(study: Path, window: Any) -> N
         assert set(one["intervals"]) >= {"paper", "t", "cluster2"}
     assert any("simulated" in text.lower() for text in result["warnings"])
 
-    evalsuite("tables", study.with_name("results"), "--study", study, "--no-figures")
-    text = (study.with_name("results") / "table2.md").read_text()
+    results = study.with_name("results")
+    evalsuite("tables", results, "--study", study, "--table", 2, "--no-figures")
+    text = (results / "table2.md").read_text()
     assert "SIMULATED LISTENERS: 72 of 80 ratings" in text
     assert "w/ Spectral Normalization" in text and "1.33" in text

@@ -324,5 +324,5 @@ def test_choices_that_do_not_work_are_refused() -> None:
 
 def test_engines_without_lanes_to_spare_say_so() -> None:
     engine = OfficialEngine(plain(KINDS["2092a64-logistics"]), 1)
-    with pytest.raises(NotImplementedError, match="fixed number of lanes"):
+    with pytest.raises(ValueError, match="fixed number of lanes"):
         engine.narrowed([0], 1)
