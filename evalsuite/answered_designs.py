@@ -155,7 +155,7 @@ def _adjust(records: list[Record], key: str) -> None:
 
 
 def _codes(names: "pd.Series[Any]") -> NDArray[np.int64]:
-    return pd.factorize(names, sort=True)[0].astype(np.int64)
+    return np.asarray(pd.factorize(names, sort=True)[0], dtype=np.int64)
 
 
 _ANSWERED: dict[str, Callable[[pd.DataFrame, DesignOptions], Found]] = {
