@@ -12,6 +12,7 @@ __all__ = [
     "Duplicates",
     "as_text",
     "require_one_scale",
+    "with_seats_apart",
     "without_bad_rows",
     "without_duplicates",
 ]
@@ -28,6 +29,9 @@ IDENTITY = ["listener", "system", "utterance"]
 
 HEARING = ["study", "trial", "presentation"]
 """What tells a second hearing of a stimulus from a correction; used where every row has it."""
+
+# How our studies name a listener: by the seat, counted from 1 in every study.
+_SEAT = r"L\d{4,}"
 
 _SHOWN_ROWS = 10
 
@@ -110,6 +114,27 @@ def _name_rows(given: "pd.Series[Any]", where: "pd.Series[Any]") -> str:
     shown = ", ".join(f"row {row + 2} ({given.iloc[row]!r})" for row in positions[:_SHOWN_ROWS])
     more = len(positions) - _SHOWN_ROWS
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def with_seats_apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Tell the listeners of pooled studies apart, and note it.
+
+    Seat L0001 of one study is nobody's seat L0001 of another; taken for one person, the two would
+    be one cluster. Other names, such as those of a panel, are left as they are: they may be people.
+    """
+    if "study" not in frame or frame["study"].nunique() < 2:
+        return frame, []
+    studies = as_text(frame["study"])
+    is_seat = frame["listener"].str.fullmatch(_SEAT) & (studies != "")
+    names = frame.loc[is_seat, "listener"]
+    n_shared = int((studies[is_seat].groupby(names).nunique() > 1).sum())
+    if n_shared == 0:
+        return frame, []
+    apart = frame["listener"].where(~is_seat, studies + " " + frame["listener"])
+    return frame.assign(listener=apart), [
+        f"{n_shared} seats, such as {names.iloc[0]}, are in several studies: their listeners are "
+        "told apart by the study"
+    ]
 
 
 def without_duplicates(

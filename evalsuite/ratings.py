@@ -23,6 +23,7 @@ from evalsuite.rating_rows import (
     Duplicates,
     as_text,
     require_one_scale,
+    with_seats_apart,
     without_bad_rows,
     without_duplicates,
 )
@@ -172,8 +173,9 @@ def ratings_from_frame(
     chosen["simulated"] = _as_flag(chosen, source)
     require_one_scale(chosen, source)
     clean, bad_notes = without_bad_rows(chosen, scale, source, drop_bad=drop_bad)
-    single, duplicate_notes = without_duplicates(clean, duplicates, source)
-    notes = [*bad_notes, *duplicate_notes, *_notes(single)]
+    seated, seat_notes = with_seats_apart(clean)
+    single, duplicate_notes = without_duplicates(seated, duplicates, source)
+    notes = [*bad_notes, *seat_notes, *duplicate_notes, *_notes(single)]
     return Ratings(
         single.reset_index(drop=True), source, sha256 or _hash_rows(single), scale, tuple(notes)
     )

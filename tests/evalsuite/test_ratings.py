@@ -254,3 +254,19 @@ def test_a_frame_keeps_its_rows_hash_whatever_their_order() -> None:
     assert ours.sha256 == turned.sha256
     assert ours.frame["utterance"].tolist() == ["1", "2"]
     assert frame["score"].dtype == np.int64  # the caller's frame is not touched
+
+
+def test_seats_of_pooled_studies_are_different_listeners() -> None:
+    """Every study counts its seats from L0001; names of people are left as they are."""
+    frame = pd.DataFrame(
+        {
+            "listener": ["L0001", "L0001", "L0002", "mary", "mary"],
+            "system": "s", "utterance": "u", "score": [1, 5, 3, 4, 4],
+            "study": ["one", "two", "two", "one", "two"], "trial": range(5),
+        }
+    )  # fmt: skip
+    found = ratings_from_frame(frame, source="pooled")
+    assert sorted(set(found.frame["listener"])) == ["mary", "one L0001", "two L0001", "two L0002"]
+    assert any("1 seats, such as L0001" in note for note in found.notes)
+    alone = ratings_from_frame(frame[frame["study"] == "two"], source="one study")
+    assert sorted(alone.frame["listener"]) == ["L0001", "L0002", "mary"]
