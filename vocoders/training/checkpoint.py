@@ -19,11 +19,11 @@ import torch
 
 from evalsuite.errors import CheckpointError, TrainingError
 from evalsuite.files import atomic_path
+from vocoders.first_line import first_line
 
 __all__ = [
     "Checkpoints",
     "explain_full_disk",
-    "first_line",
     "random_state",
     "restore_random_state",
     "why_unreadable",
@@ -150,15 +150,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError("not a checkpoint of this version")
     return content
-
-
-def first_line(error: Exception) -> str:
-    r"""First line of an error's text, its type if it has none.
-
-    >>> first_line(EOFError()), first_line(ValueError("no\nmore"))
-    ('EOFError', 'no')
-    """
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def why_unreadable(path: Path, error: Exception) -> str:
